@@ -1,0 +1,116 @@
+//! The catalogue: 139 checks in 14 areas, one file per area, in catalogue order.
+//!
+//! A check is constant data plus a pure function over [`Facts`]. What every check has in
+//! common is applied here and not in the checks: the period in which a requirement is in
+//! force, the class gate, and the depth that a probe needs.
+
+mod as_metadata;
+mod challenge;
+mod endpoints;
+mod hygiene;
+mod legacy;
+mod origin;
+mod pkce;
+mod registration;
+mod resource_indicators;
+mod resource_metadata;
+mod scopes;
+mod session;
+mod token;
+mod transport;
+
+#[cfg(test)]
+pub(crate) mod testkit;
+
+use crate::check::{Area, Check, Judgement, Na, ProbeClass, na};
+use crate::evidence::Depth;
+use crate::facts::Facts;
+use crate::report::Class;
+use crate::spec::{Letter, Revision};
+
+/// Areas in catalogue order.
+const AREAS: [&[Check]; 14] = [
+    transport::CHECKS,
+    challenge::CHECKS,
+    resource_metadata::CHECKS,
+    as_metadata::CHECKS,
+    pkce::CHECKS,
+    registration::CHECKS,
+    resource_indicators::CHECKS,
+    token::CHECKS,
+    scopes::CHECKS,
+    endpoints::CHECKS,
+    session::CHECKS,
+    origin::CHECKS,
+    hygiene::CHECKS,
+    legacy::CHECKS,
+];
+
+/// All checks in catalogue order.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    AREAS.into_iter().flatten()
+}
+
+/// The check with this id.
+#[must_use]
+pub fn by_id(id: &str) -> Option<&'static Check> {
+    all().find(|check| check.id == id)
+}
+
+/// What a check says of the facts in the column of one revision: its own function, behind the
+/// gates that the catalogue applies to all checks (sections 0.6, 0.9 and b.3).
+///
+/// Outside the period of a requirement the answer is n/a; retired requirements are judged by
+/// [`crate::grade`] in an older column.
+#[must_use]
+pub fn judge(check: &Check, facts: &Facts<'_>, revision: Revision) -> Judgement {
+    if matches!(check.revisions.at(revision), Letter::N | Letter::R) {
+        return na(Na::NotInRevision);
+    }
+    if !class_gate(check, facts.class()) {
+        return na(Na::Class);
+    }
+    if depth_of(check.class) > facts.evidence.depth {
+        return na(Na::Depth);
+    }
+    (check.run)(facts, revision)
+}
+
+/// The depth at which a probe class may be sent.
+#[must_use]
+pub fn depth_of(class: ProbeClass) -> Depth {
+    match class {
+        ProbeClass::P0 => Depth::Passive,
+        ProbeClass::P1 => Depth::Standard,
+        ProbeClass::P2 => Depth::Consented,
+        ProbeClass::P3 => Depth::Credentialed,
+    }
+}
+
+/// Section 0.6, class gate. Checks whose entries say otherwise for some class decide for
+/// themselves and are let through here.
+fn class_gate(check: &Check, class: Class) -> bool {
+    match class {
+        Class::Unreachable | Class::Blocked | Class::NotMcp => false,
+        Class::Oauth | Class::Lazy | Class::LegacyOauth | Class::BrowserSso => true,
+        Class::Open | Class::HttpSse => matches!(
+            check.area,
+            Area::Transport | Area::Origin | Area::Hygiene | Area::Session | Area::Legacy
+        ),
+        Class::StaticKey => {
+            matches!(
+                check.area,
+                Area::Transport | Area::Origin | Area::Hygiene | Area::Session | Area::Legacy
+            ) || matches!(
+                check.id,
+                "challenge-www-authenticate" | "token-bogus-rejected"
+            )
+        }
+    }
+}
+
+/// What a check of P2 or P3 says below the depth it needs; never reached, because the gate
+/// above answers first.
+pub(crate) fn deeper(_: &Facts<'_>, _: Revision) -> Judgement {
+    na(Na::Depth)
+}

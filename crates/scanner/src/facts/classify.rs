@@ -1,0 +1,634 @@
+//! Which kind of server this is: class (catalogue section (c)), wire era (b.1), and the
+//! revision it claims (b.2).
+
+use serde_json::Value;
+
+use super::outcome::{Answer, Outcome, Rpc};
+use super::relation::{self, Relation};
+use super::{Facts, sse, tools};
+use crate::evidence::{AsRole, List, Purpose};
+use crate::report::{Basis, Claimed, Class, Era, Exposure, Weight};
+use crate::spec::Revision;
+
+/// Everything that is decided about the server as a whole.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// Server class.
+    pub class: Class,
+    /// Wire era.
+    pub era: Era,
+    /// Flags, sorted.
+    pub flags: Vec<&'static str>,
+    /// Exposure of the open part.
+    pub exposure: Option<Exposure>,
+    /// Claimed revision.
+    pub claimed: Option<Claimed>,
+    /// Versions listed or negotiated, oldest first.
+    pub versions: Vec<String>,
+    /// Some operation is refused for lack of credentials.
+    pub protected: bool,
+    /// X1 or X3 gave a result.
+    pub open_hello: bool,
+    /// A list was given.
+    pub open_list: bool,
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self {
+            class: Class::Unreachable,
+            era: Era::Hidden,
+            flags: Vec::new(),
+            exposure: None,
+            claimed: None,
+            versions: Vec::new(),
+            protected: false,
+            open_hello: false,
+            open_list: false,
+        }
+    }
+}
+
+/// JSON-RPC codes that only a server of the modern era uses. -32004 is the withdrawn number
+/// of the release candidates and counts only together with a version list.
+const UNSUPPORTED_VERSION: i64 = -32022;
+const HEADER_MISMATCH: i64 = -32020;
+const MISSING_CAPABILITY: i64 = -32021;
+const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
+
+/// Decides everything. Reads answers and candidates; `facts.kind` is not yet set.
+pub(super) fn kind(facts: &Facts<'_>) -> Kind {
+    let mut flags = Vec::new();
+    let modern = modern(facts);
+    let legacy = legacy(facts);
+    let open_hello = [
+        Purpose::Discover,
+        Purpose::DiscoverListed,
+        Purpose::Initialize,
+    ]
+    .into_iter()
+    .filter_map(|purpose| facts.answer(purpose))
+    .any(|answer| answer.result().is_some());
+    let open_list = open_list(facts);
+    let protected_by_status = protected_by_status(facts);
+    let protected_by_words = !protected_by_status && protected_by_words(facts);
+    let protected = protected_by_status || protected_by_words;
+    if protected_by_words {
+        flags.push("wrong_refusal_status");
+    }
+    let class = class(facts, protected, open_hello, open_list, &mut flags);
+    let era = era(facts, &modern, &legacy, class);
+    let mut versions: Vec<String> = modern.versions;
+    versions.extend(legacy.negotiated);
+    versions.sort();
+    versions.dedup();
+    if legacy.echoes {
+        flags.push("echoes_any_version");
+    }
+    if header_broken(facts) {
+        flags.push("header_broken");
+    }
+    flags.extend(
+        facts
+            .evidence
+            .modified_request
+            .then_some("modified_request"),
+    );
+    flags.sort_unstable();
+    flags.dedup();
+    let exposure = matches!(class, Class::Open | Class::Lazy | Class::HttpSse)
+        .then(|| exposure(facts, class))
+        .flatten();
+    let claimed = claimed(facts, &versions, class);
+    Kind {
+        class,
+        era,
+        flags,
+        exposure,
+        claimed,
+        versions,
+        protected,
+        open_hello,
+        open_list,
+    }
+}
+
+/// The purpose whose request the P1 probes vary: the first of X1 and X3 that was refused for
+/// lack of credentials; with an open handshake X2 or X4; on open servers what answered.
+#[must_use]
+pub fn control(facts: &Facts<'_>) -> Option<Purpose> {
+    let refused = |purpose: &Purpose| {
+        facts
+            .answer(*purpose)
+            .is_some_and(Answer::refuses_for_credentials)
+    };
+    let opened = |purpose: &Purpose| {
+        facts
+            .answer(*purpose)
+            .is_some_and(|answer| answer.result().is_some())
+    };
+    let hello = [Purpose::Discover, Purpose::Initialize];
+    let lists = [
+        Purpose::ModernList(List::Tools),
+        Purpose::LegacyList(List::Tools),
+    ];
+    let worded = |purpose: &Purpose| {
+        facts.answer(*purpose).is_some_and(|answer| {
+            matches!(
+                answer.outcome,
+                Outcome::Forbid
+                    | Outcome::RpcError
+                    | Outcome::Miss
+                    | Outcome::Other
+                    | Outcome::Fault
+            ) && answer.speaks_of_authentication()
+        })
+    };
+    hello
+        .into_iter()
+        .find(refused)
+        .or_else(|| lists.into_iter().find(refused))
+        .or_else(|| hello.into_iter().find(opened))
+        .or_else(|| hello.into_iter().find(worded))
+}
+
+fn open_list(facts: &Facts<'_>) -> bool {
+    let lists = [List::Tools, List::Prompts, List::Resources, List::Templates];
+    lists.into_iter().any(|list| {
+        [Purpose::ModernList(list), Purpose::LegacyList(list)]
+            .into_iter()
+            .filter_map(|purpose| facts.answer(purpose))
+            .filter_map(Answer::result)
+            .any(|result| result.get(list.member()).is_some_and(Value::is_array))
+    })
+}
+
+/// Section 0.1, protected (i).
+fn protected_by_status(facts: &Facts<'_>) -> bool {
+    let refused = |purpose| {
+        facts
+            .answer(purpose)
+            .is_some_and(Answer::refuses_for_credentials)
+    };
+    let asked = [
+        Purpose::Discover,
+        Purpose::DiscoverListed,
+        Purpose::Initialize,
+        Purpose::InitializeOldest,
+        Purpose::ModernList(List::Tools),
+        Purpose::ModernList(List::Prompts),
+        Purpose::ModernList(List::Resources),
+        Purpose::ModernList(List::Templates),
+        Purpose::LegacyList(List::Tools),
+        Purpose::LegacyList(List::Prompts),
+        Purpose::LegacyList(List::Resources),
+        Purpose::LegacyList(List::Templates),
+        Purpose::UnknownTool,
+    ];
+    asked.into_iter().any(refused) || get_only(facts)
+}
+
+/// A protected endpoint of the HTTP+SSE transport: GET is challenged, POST is no operation.
+fn get_only(facts: &Facts<'_>) -> bool {
+    let missed = |purpose| {
+        facts
+            .answer(purpose)
+            .is_some_and(|answer| answer.outcome == Outcome::Miss)
+    };
+    missed(Purpose::Discover)
+        && missed(Purpose::Initialize)
+        && facts
+            .answer(Purpose::EventStream)
+            .is_some_and(Answer::refuses_for_credentials)
+}
+
+/// Section 0.1, protected (ii).
+fn protected_by_words(facts: &Facts<'_>) -> bool {
+    let hello = [Purpose::Discover, Purpose::Initialize].map(|purpose| facts.answer(purpose));
+    let [Some(x1), Some(x3)] = hello else {
+        return false;
+    };
+    let without_result = |answer: &Answer<'_>| {
+        matches!(
+            answer.outcome,
+            Outcome::Forbid | Outcome::RpcError | Outcome::Miss | Outcome::Other | Outcome::Fault
+        )
+    };
+    facts.any_prm().is_some()
+        && without_result(x1)
+        && without_result(x3)
+        && (x1.speaks_of_authentication() || x3.speaks_of_authentication())
+}
+
+/// Section (c), the decision procedure.
+fn class(
+    facts: &Facts<'_>,
+    protected: bool,
+    open_hello: bool,
+    open_list: bool,
+    flags: &mut Vec<&'static str>,
+) -> Class {
+    let asked: Vec<&Answer<'_>> = [Purpose::Discover, Purpose::Initialize, Purpose::EventStream]
+        .into_iter()
+        .filter_map(|purpose| facts.answer(purpose))
+        .collect();
+    let all = |wanted: &[Outcome]| asked.iter().all(|answer| wanted.contains(&answer.outcome));
+    if !protected && all(&[Outcome::Net, Outcome::Fault]) {
+        return Class::Unreachable;
+    }
+    if !protected && all(&[Outcome::Block, Outcome::Net]) {
+        return Class::Blocked;
+    }
+    let prm = facts.any_prm().is_some();
+    let hello: Vec<&Answer<'_>> = [Purpose::Discover, Purpose::Initialize]
+        .into_iter()
+        .filter_map(|purpose| facts.answer(purpose))
+        .collect();
+    if !hello.is_empty()
+        && hello
+            .iter()
+            .all(|answer| answer.outcome == Outcome::Redirect)
+    {
+        return if prm { Class::Oauth } else { Class::NotMcp };
+    }
+    if !protected && !open_hello && hello.iter().any(|answer| answer.outcome == Outcome::Login) {
+        return Class::BrowserSso;
+    }
+    if protected {
+        protected_class(facts, prm, open_hello, open_list, flags)
+    } else {
+        unprotected_class(facts, prm, open_hello || open_list, flags)
+    }
+}
+
+fn unprotected_class(
+    facts: &Facts<'_>,
+    prm: bool,
+    open: bool,
+    flags: &mut Vec<&'static str>,
+) -> Class {
+    if open {
+        if !prm {
+            return Class::Open;
+        }
+        if declares_protection(facts) {
+            return Class::Lazy;
+        }
+        flags.push("stale_prm");
+        return Class::Open;
+    }
+    if endpoint_event(facts).is_some() {
+        return Class::HttpSse;
+    }
+    Class::NotMcp
+}
+
+/// The signs, besides a PRM, that an open server protects some of its operations. An
+/// unknown-tool error alone declares nothing.
+fn declares_protection(facts: &Facts<'_>) -> bool {
+    let by_tool = tools::visible(facts)
+        .unwrap_or_default()
+        .iter()
+        .any(|tool| tool.declares_security);
+    let by_call = facts.answer(Purpose::UnknownTool).is_some_and(|answer| {
+        matches!(
+            answer.outcome,
+            Outcome::Challenge | Outcome::Forbid | Outcome::Fault
+        ) || (answer.status().is_some_and(|status| status >= 500)
+            && answer.outcome != Outcome::Block)
+    });
+    // A server that takes anonymous calls but answers a bad token with 401 validates tokens.
+    let by_token = facts.answer(Purpose::BogusToken).is_some_and(|answer| {
+        answer.outcome == Outcome::Challenge
+            && answer
+                .challenges
+                .list
+                .iter()
+                .any(|challenge| challenge.takes_tokens())
+    });
+    by_tool || by_call || by_token
+}
+
+fn protected_class(
+    facts: &Facts<'_>,
+    prm: bool,
+    open_hello: bool,
+    open_list: bool,
+    flags: &mut Vec<&'static str>,
+) -> Class {
+    if open_list {
+        return Class::Lazy;
+    }
+    if open_hello {
+        flags.push("open_handshake");
+    }
+    if prm {
+        return Class::Oauth;
+    }
+    let in_challenge = facts
+        .anonymous()
+        .filter(|answer| answer.refuses_for_credentials())
+        .flat_map(|answer| answer.challenges.list.iter())
+        .filter(|challenge| challenge.takes_tokens())
+        .any(|challenge| {
+            ["resource_metadata", "scope", "error"]
+                .iter()
+                .any(|name| challenge.param(name).is_some())
+        });
+    let origin = facts
+        .origin_documents()
+        .filter(|candidate| candidate.role == AsRole::Origin)
+        .find_map(|candidate| candidate.asm().cloned());
+    // A stray document of the product's main site does not outweigh a listing that asks for a key.
+    if let Some(document) = &origin
+        && !facts.listing_declares_key()
+    {
+        let own = super::discovery::origin_of(facts.endpoint());
+        let matches = document.text("issuer").is_some_and(|issuer| {
+            matches!(
+                relation::relation(&own, issuer),
+                Relation::Identical | Relation::Slash | Relation::CasePort
+            )
+        });
+        if matches {
+            return Class::LegacyOauth;
+        }
+    }
+    let intent = in_challenge || (origin.is_some() && !facts.listing_declares_key());
+    if intent {
+        Class::Oauth
+    } else {
+        Class::StaticKey
+    }
+}
+
+/// The first `endpoint` event of an anonymous event stream, if the endpoint or its listed
+/// sibling opened one: the event's data and the answer.
+#[must_use]
+pub fn endpoint_event<'f, 'e>(facts: &'f Facts<'e>) -> Option<(String, &'f Answer<'e>)> {
+    [Purpose::EventStream, Purpose::SiblingStream]
+        .into_iter()
+        .filter_map(|purpose| facts.answer(purpose))
+        .find_map(|answer| {
+            let response = answer.response()?;
+            if response.status != 200
+                || response.media_type().as_deref() != Some("text/event-stream")
+            {
+                return None;
+            }
+            let event = sse::events(&response.body.text)
+                .into_iter()
+                .find(|event| event.name == "endpoint")?;
+            Some((event.data, answer))
+        })
+}
+
+fn header_broken(facts: &Facts<'_>) -> bool {
+    facts.resource_metadata().is_some()
+        && facts
+            .prm_candidates()
+            .iter()
+            .find(|candidate| candidate.role == crate::evidence::PrmRole::Header)
+            .is_none_or(|candidate| candidate.prm().is_none())
+}
+
+// --- era ------------------------------------------------------------------------------------
+
+#[derive(Debug, Default)]
+struct Modern {
+    spoken: bool,
+    hidden: bool,
+    rejected: bool,
+    versions: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Legacy {
+    spoken: bool,
+    hidden: bool,
+    negotiated: Option<String>,
+    echoes: bool,
+}
+
+fn strings(value: Option<&Value>) -> Vec<String> {
+    value
+        .and_then(Value::as_array)
+        .map(|list| {
+            list.iter()
+                .filter_map(Value::as_str)
+                .filter(|version| version.len() == 10)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+fn modern(facts: &Facts<'_>) -> Modern {
+    let mut out = Modern::default();
+    for purpose in [
+        Purpose::Discover,
+        Purpose::DiscoverListed,
+        Purpose::BogusVersion,
+        Purpose::VersionMismatch,
+    ] {
+        let Some(answer) = facts.answer(purpose) else {
+            continue;
+        };
+        if let Some(result) = answer.result() {
+            let listed = strings(result.get("supportedVersions"));
+            out.spoken |= !listed.is_empty();
+            out.versions.extend(listed);
+        }
+        if let Some(Rpc::Error {
+            code,
+            data,
+            message,
+        }) = &answer.rpc
+        {
+            let listed = strings(data.get("supported"));
+            let by_code = matches!(
+                *code,
+                UNSUPPORTED_VERSION | HEADER_MISMATCH | MISSING_CAPABILITY
+            ) || (*code == -32004 && !listed.is_empty())
+                || (*code == INVALID_PARAMS
+                    && answer.status() == Some(400)
+                    && message.contains("_meta"));
+            out.spoken |= by_code;
+            if by_code {
+                out.versions.extend(listed);
+            }
+        }
+    }
+    // Without discover, but with modern lists (stateless-discover then fails).
+    out.spoken |= facts
+        .answer(Purpose::ModernList(List::Tools))
+        .and_then(Answer::result)
+        .is_some_and(|result| result.get("resultType").is_some());
+    let x1 = facts.answer(Purpose::Discover).map(|answer| answer.outcome);
+    out.hidden = !out.spoken
+        && matches!(
+            x1,
+            Some(Outcome::Challenge | Outcome::Forbid | Outcome::Login)
+        );
+    out.rejected = !out.spoken && !out.hidden;
+    out
+}
+
+fn legacy(facts: &Facts<'_>) -> Legacy {
+    let Some(answer) = facts.answer(Purpose::Initialize) else {
+        return Legacy::default();
+    };
+    let mut out = Legacy::default();
+    if let Some(version) = protocol_version(answer) {
+        out.spoken = true;
+        let future = facts
+            .answer(Purpose::InitializeFuture)
+            .and_then(protocol_version);
+        out.echoes = future.as_deref() == Some("2099-01-01");
+        out.negotiated = (!out.echoes).then_some(version);
+    }
+    out.hidden = matches!(
+        answer.outcome,
+        Outcome::Challenge | Outcome::Forbid | Outcome::Login
+    );
+    out
+}
+
+fn protocol_version(answer: &Answer<'_>) -> Option<String> {
+    Some(
+        answer
+            .result()?
+            .get("protocolVersion")?
+            .as_str()?
+            .to_owned(),
+    )
+}
+
+fn era(facts: &Facts<'_>, modern: &Modern, legacy: &Legacy, class: Class) -> Era {
+    let lists_old = modern
+        .versions
+        .iter()
+        .any(|version| version.as_str() < Revision::V2026_07_28.as_str());
+    if get_only(facts) || (class == Class::HttpSse) {
+        return Era::HttpSse;
+    }
+    match (modern.spoken, legacy.spoken) {
+        (true, true) => Era::Dual,
+        (true, false) if legacy.hidden || lists_old => Era::Dual,
+        (true, false) => Era::Modern,
+        (false, true) => Era::Legacy,
+        (false, false) if legacy.hidden && modern.rejected && rejected_as_era(facts) => Era::Legacy,
+        (false, false) => Era::Hidden,
+    }
+}
+
+/// X1 was rejected as an era (400, 404 and the like with an error that does not speak of
+/// authentication), while X3 met the token check.
+fn rejected_as_era(facts: &Facts<'_>) -> bool {
+    facts.answer(Purpose::Discover).is_some_and(|answer| {
+        matches!(
+            answer.outcome,
+            Outcome::RpcError | Outcome::Other | Outcome::Miss
+        ) && answer.error_code() != Some(METHOD_NOT_FOUND)
+            && !answer.speaks_of_authentication()
+    })
+}
+
+// --- claimed revision --------------------------------------------------------------------------
+
+fn claimed(facts: &Facts<'_>, versions: &[String], class: Class) -> Option<Claimed> {
+    if !class.graded() && !matches!(class, Class::Open | Class::HttpSse | Class::StaticKey) {
+        return None;
+    }
+    let observed = versions
+        .iter()
+        .filter_map(|version| Revision::parse(version))
+        .max();
+    if let Some(revision) = observed {
+        return Some(Claimed {
+            revision,
+            basis: Basis::Observed,
+            weight: None,
+        });
+    }
+    // Signals of b.2: each a lower bound; the highest wins, and of equals the strongest.
+    let mut best: Option<(Revision, Weight)> = None;
+    let mut signal = |revision: Revision, weight: Weight| {
+        if best.is_none_or(|known| (revision, weight) > known) {
+            best = Some((revision, weight));
+        }
+    };
+    if class == Class::LegacyOauth {
+        signal(Revision::V2025_03_26, Weight::Strong);
+    }
+    let prm = facts.selected_prm(Revision::HEADLINE).is_some();
+    if prm || facts.resource_metadata().is_some() {
+        signal(Revision::V2025_06_18, Weight::Strong);
+    }
+    if prm {
+        // The last revision whose authorization text the visible artefacts can satisfy.
+        signal(Revision::V2025_11_25, Weight::Weak);
+    }
+    let listed_issuers = facts.issuers().iter().filter(|issuer| !issuer.fallback);
+    for issuer in listed_issuers {
+        let found = facts.found(issuer, Revision::HEADLINE);
+        let oidc_only = !found.is_empty()
+            && found.iter().all(|candidate| {
+                matches!(candidate.role, AsRole::OidcInserted | AsRole::OidcAppended)
+            });
+        let cimd = found
+            .iter()
+            .filter_map(|candidate| candidate.asm())
+            .any(|document| {
+                document
+                    .get("client_id_metadata_document_supported")
+                    .is_some()
+            });
+        if oidc_only || cimd {
+            signal(Revision::V2025_11_25, Weight::Medium);
+        }
+    }
+    if facts
+        .first_challenge()
+        .is_some_and(|(_, challenge)| challenge.param("scope").is_some())
+        && (prm || facts.resource_metadata().is_some())
+    {
+        signal(Revision::V2025_11_25, Weight::Medium);
+    }
+    let allowed = facts
+        .answer(Purpose::Preflight)
+        .and_then(Answer::response)
+        .and_then(|response| response.header("access-control-allow-headers"))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if allowed.contains("mcp-method") || allowed.contains("mcp-name") {
+        // A server that reflects whatever was asked for says nothing.
+        let reflected = allowed.replace(' ', "") == crate::plan::PREFLIGHT_HEADERS;
+        if !reflected {
+            signal(Revision::V2026_07_28, Weight::Strong);
+        }
+    }
+    best.map(|(revision, weight)| Claimed {
+        revision,
+        basis: Basis::Inferred,
+        weight: Some(weight),
+    })
+}
+
+// --- exposure ------------------------------------------------------------------------------------
+
+fn exposure(facts: &Facts<'_>, class: Class) -> Option<Exposure> {
+    let Some(tools) = tools::visible(facts) else {
+        return (class == Class::HttpSse).then_some(Exposure::Unknown);
+    };
+    let worst = tools.iter().filter_map(tools::danger).max();
+    Some(match worst {
+        Some(tools::Danger::Executes | tools::Danger::Annotated) if class != Class::Lazy => {
+            Exposure::Danger
+        }
+        Some(_) => Exposure::Write,
+        None if tools.iter().all(|tool| tool.read_only == Some(true)) => Exposure::Info,
+        None => Exposure::Unknown,
+    })
+}

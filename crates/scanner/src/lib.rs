@@ -1,0 +1,18 @@
+//! The domain of Authdex: what is asked, what is recorded, and how it is judged.
+//!
+//! Facts are recorded, judgements are computed. `plan` decides what to ask, `net` (feature
+//! `net`) asks it, and the answers become [`evidence`], which is never judged and never
+//! edited. [`facts`] reads evidence; `checks` judge facts; `grade` turns judgements into
+//! a [`report`]; `diff` compares two reports. Everything but `net` and `fleet` is pure: no
+//! clock, no network, no file.
+
+pub mod check;
+pub mod checks;
+pub mod evidence;
+pub mod facts;
+pub mod normalise;
+pub mod plan;
+pub mod report;
+pub mod spec;
+pub mod target;
+pub mod time;

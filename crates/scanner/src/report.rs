@@ -1,0 +1,643 @@
+//! The report of one scan under one rubric: the schema `authdex.report/1`.
+//!
+//! Readers must accept unknown members and enum values; a change of meaning would be
+//! `authdex.report/2`. Made by [`crate::grade::grade`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Level, Party, Place, ProbeClass, Severity};
+use crate::evidence::{Depth, ExchangeId, Stopped};
+use crate::spec::Revision;
+use crate::target::Listing;
+
+/// The constant of [`Report::schema`].
+pub const SCHEMA: &str = "authdex.report/1";
+
+/// All findings, grades and coverage of one scan under one rubric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Id of the scan; `None` for a run on the command line that was not saved.
+    pub scan: Option<String>,
+    /// What was scanned.
+    pub target: ReportTarget,
+    /// Server class (catalogue section (c)).
+    pub class: Class,
+    /// Wire era.
+    pub era: Era,
+    /// Marks such as `open_handshake` or `wrong_refusal_status`, sorted.
+    pub flags: Vec<String>,
+    /// Exposure label, for classes open and lazy.
+    pub exposure: Option<Exposure>,
+    /// The newest revision the server shows or implies.
+    pub claimed: Option<Claimed>,
+    /// How much was allowed to be sent.
+    pub depth: Depth,
+    /// RFC 3339 UTC.
+    pub started: String,
+    /// Length of the scan.
+    pub duration_ms: u32,
+    /// Why the scan ended.
+    pub stopped: Stopped,
+    /// The program.
+    pub scanner: ScannerInfo,
+    /// Scan policy in force.
+    pub policy_version: Option<String>,
+    /// The headline grade.
+    pub grade: Grade,
+    /// Grades under all four revisions.
+    pub grades: BTreeMap<Revision, Grade>,
+    /// Grade with P2 and P3 checks; `None` below depth consented.
+    pub verified: Option<Grade>,
+    /// Grades under announced rubrics.
+    pub future: Vec<FutureGrade>,
+    /// Every check of the catalogue once, in catalogue order.
+    pub findings: Vec<Finding>,
+    /// Authorization servers examined, at most three.
+    pub authorization_servers: Vec<AuthorizationServer>,
+    /// What we sent.
+    pub requests: Requests,
+    /// Index of the exchanges; bodies are in the evidence.
+    pub exchanges: Vec<ExchangeIndex>,
+    /// Digests of the evidence.
+    pub evidence: EvidenceInfo,
+    /// Whether and how the report is published.
+    pub publication: Publication,
+    /// Result of a private policy, which never changes a grade.
+    pub overlay: Option<serde_json::Value>,
+}
+
+/// What was scanned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportTarget {
+    /// Normalised URL.
+    pub url: String,
+    /// Host, with the port if it is not the default.
+    pub host: String,
+    /// Name from the listing; hostile text.
+    pub name: Option<String>,
+    /// The listing.
+    pub listing: Option<Listing>,
+}
+
+/// Server class (catalogue section (c)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Every operation needs a token.
+    Oauth,
+    /// Some operations open, some protected.
+    Lazy,
+    /// Protected in the way of 2025-03-26.
+    LegacyOauth,
+    /// Protected by a key outside OAuth.
+    StaticKey,
+    /// Protected by login redirects.
+    BrowserSso,
+    /// Nothing refuses for lack of credentials.
+    Open,
+    /// Only the transport of 2024-11-05, open.
+    HttpSse,
+    /// Reachable, but no MCP behaviour.
+    NotMcp,
+    /// No attempt got through.
+    Unreachable,
+    /// Something in front of the server answered everything.
+    Blocked,
+}
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Self; 10] = [
+        Self::Oauth,
+        Self::Lazy,
+        Self::LegacyOauth,
+        Self::StaticKey,
+        Self::BrowserSso,
+        Self::Open,
+        Self::HttpSse,
+        Self::NotMcp,
+        Self::Unreachable,
+        Self::Blocked,
+    ];
+
+    /// The word used in JSON and URLs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Oauth => "oauth",
+            Self::Lazy => "lazy",
+            Self::LegacyOauth => "legacy-oauth",
+            Self::StaticKey => "static-key",
+            Self::BrowserSso => "browser-sso",
+            Self::Open => "open",
+            Self::HttpSse => "http-sse",
+            Self::NotMcp => "not-mcp",
+            Self::Unreachable => "unreachable",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// Whether the class gets a letter.
+    #[must_use]
+    pub fn graded(self) -> bool {
+        matches!(
+            self,
+            Self::Oauth | Self::Lazy | Self::LegacyOauth | Self::BrowserSso
+        )
+    }
+}
+
+/// Wire era.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Era {
+    /// Per-request versions, 2026-07-28 on.
+    Modern,
+    /// Both.
+    Dual,
+    /// The initialize handshake.
+    Legacy,
+    /// HTTP+SSE of 2024-11-05.
+    HttpSse,
+    /// Cannot be seen without credentials.
+    Hidden,
+}
+
+impl Era {
+    /// The word used in JSON and URLs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Dual => "dual",
+            Self::Legacy => "legacy",
+            Self::HttpSse => "http-sse",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
+/// What anonymous callers can reach (catalogue section d.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Exposure {
+    /// Read-only hints on all tools, or no tools.
+    #[serde(rename = "O-info")]
+    Info,
+    /// No annotations.
+    #[serde(rename = "O-unknown")]
+    Unknown,
+    /// Write verbs, or not read-only.
+    #[serde(rename = "O-write")]
+    Write,
+    /// Destructive by annotation or schema.
+    #[serde(rename = "O-danger")]
+    Danger,
+}
+
+impl Exposure {
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "O-info",
+            Self::Unknown => "O-unknown",
+            Self::Write => "O-write",
+            Self::Danger => "O-danger",
+        }
+    }
+}
+
+/// The newest revision a server shows or implies (catalogue section b.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The revision.
+    pub revision: Revision,
+    /// Seen in a version list or negotiation, or inferred.
+    pub basis: Basis,
+    /// Weight of the inference.
+    pub weight: Option<Weight>,
+}
+
+/// How a claimed revision is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Listed or negotiated.
+    Observed,
+    /// Read off other signals: a lower bound.
+    Inferred,
+}
+
+/// Weight of an inference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Other explanations are common.
+    Weak,
+    /// Other explanations exist.
+    Medium,
+    /// Hardly anything else explains it.
+    Strong,
+}
+
+/// The program that scanned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScannerInfo {
+    /// `authdex`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Plan number.
+    pub plan: u32,
+}
+
+/// A letter, worst last; `A+` only by the list of catalogue section d.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum GradeLetter {
+    /// A with everything.
+    #[serde(rename = "A+")]
+    APlus,
+    /// 85 and above.
+    A,
+    /// 70 and above.
+    B,
+    /// 55 and above.
+    C,
+    /// 40 and above.
+    D,
+    /// 20 and above.
+    E,
+    /// Below 20, or capped.
+    F,
+}
+
+impl GradeLetter {
+    /// All letters, best first.
+    pub const ALL: [Self; 7] = [
+        Self::APlus,
+        Self::A,
+        Self::B,
+        Self::C,
+        Self::D,
+        Self::E,
+        Self::F,
+    ];
+
+    /// The letter.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::APlus => "A+",
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::D => "D",
+            Self::E => "E",
+            Self::F => "F",
+        }
+    }
+
+    /// Reads a letter; lower case is accepted.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|letter| letter.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// A badge shown instead of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Badge {
+    /// Open.
+    O,
+    /// Static key.
+    K,
+    /// Unreachable.
+    U,
+    /// Blocked.
+    X,
+    /// Insufficient coverage.
+    N,
+}
+
+impl Badge {
+    /// All badges.
+    pub const ALL: [Self; 5] = [Self::O, Self::K, Self::U, Self::X, Self::N];
+
+    /// The letter of the badge.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::O => "O",
+            Self::K => "K",
+            Self::U => "U",
+            Self::X => "X",
+            Self::N => "N",
+        }
+    }
+
+    /// The word readers see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::O => "open",
+            Self::K => "static key",
+            Self::U => "unreachable",
+            Self::X => "blocked",
+            Self::N => "not enough evidence",
+        }
+    }
+}
+
+/// The grade under one revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grade {
+    /// The letter, unless a badge applies or none is due.
+    pub letter: Option<GradeLetter>,
+    /// The badge, unless a letter applies or none is due (class not-mcp).
+    pub badge: Option<Badge>,
+    /// 0.0 to 100.0 with one decimal; never altered by a cap.
+    pub score: Option<f64>,
+    /// Band of the score alone.
+    pub uncapped: Option<GradeLetter>,
+    /// Every cap that applied, lowest first.
+    pub caps: Vec<Cap>,
+    /// Coverage between 60 and 85 %: printed with a question mark, at most B.
+    pub doubtful: bool,
+    /// 0.0 to 100.0 with one decimal.
+    pub coverage: f64,
+    /// Inconclusive MUST checks of severity critical or high.
+    pub unsettled: Vec<String>,
+    /// The six categories.
+    pub categories: Vec<Category>,
+    /// Sub-scores by party.
+    pub sub: SubScores,
+    /// Points lost per check in tenths, largest first; they add up to 1000 − 10 × score.
+    pub ledger: Vec<LedgerLine>,
+    /// Version of the rubric.
+    pub rubric: String,
+    /// The revision.
+    pub revision: Revision,
+}
+
+/// A ceiling set by a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    /// The ceiling: a letter, or `no_a_plus`.
+    pub letter: String,
+    /// The check that set it; `class` for the http-sse cap.
+    pub check: String,
+    /// Who can act first.
+    pub party: Party,
+    /// The finding's reason code.
+    pub reason: String,
+    /// Only the authorization server can act.
+    pub as_only: bool,
+}
+
+/// Score of one of the six categories.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Category {
+    /// 1 to 6.
+    pub id: u8,
+    /// Name readers see.
+    pub name: String,
+    /// Share of the whole in points.
+    pub share: u32,
+    /// 0.0 to 100.0, or `None` when nothing was conclusive.
+    pub score: Option<f64>,
+    /// Applicable checks.
+    pub checks: u32,
+    /// Conclusive ones among them.
+    pub conclusive: u32,
+}
+
+/// Scores of the checks each party answers for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SubScores {
+    /// R: the MCP server.
+    pub resource: Option<f64>,
+    /// S: the authorization server.
+    pub authorization_server: Option<f64>,
+}
+
+/// Points that one check costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerLine {
+    /// The check.
+    pub check: String,
+    /// Tenths of a point; 0 means less than a rounded tenth.
+    pub tenths: u32,
+    /// Its verdict.
+    pub verdict: FindingVerdict,
+    /// The cause, for a blocked MUST.
+    pub blocked_by: Option<String>,
+}
+
+/// A grade under a rubric that is not yet in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FutureGrade {
+    /// The rubric.
+    pub rubric: String,
+    /// Day it takes effect.
+    pub effective: String,
+    /// The letter.
+    pub letter: Option<GradeLetter>,
+    /// The badge.
+    pub badge: Option<Badge>,
+    /// The score.
+    pub score: Option<f64>,
+}
+
+/// The flattened form of a judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingVerdict {
+    /// Holds.
+    Pass,
+    /// Holds in part.
+    Warn,
+    /// Does not hold.
+    Fail,
+    /// Nothing to judge.
+    Na,
+    /// Could not be told.
+    Inconclusive,
+}
+
+impl FindingVerdict {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Na => "na",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// Pass, warn or fail.
+    #[must_use]
+    pub fn conclusive(self) -> bool {
+        matches!(self, Self::Pass | Self::Warn | Self::Fail)
+    }
+}
+
+/// One check's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Id of the check.
+    pub check: String,
+    /// Verdict in the column `revision`.
+    pub verdict: FindingVerdict,
+    /// Reason code: `ok` for a pass.
+    pub reason: String,
+    /// One sentence; empty for a pass.
+    pub detail: String,
+    /// After the rule for sub-classes.
+    pub severity: Severity,
+    /// Keyword of the requirement.
+    pub level: Level,
+    /// Who can act; the first acts first.
+    pub party: Vec<Party>,
+    /// What had to be sent.
+    pub class: ProbeClass,
+    /// The check that stands in the way.
+    pub blocked_by: Option<String>,
+    /// The column that was judged: the headline, or for a retired requirement the
+    /// newest of its columns that the server speaks (shown, not scored).
+    pub revision: Revision,
+    /// Rests on an exchange whose certificate did not validate.
+    pub unvalidated: bool,
+    /// Seen twice; `None` where confirmation does not apply.
+    pub confirmed: Option<bool>,
+    /// Exchanges and places; not empty for warn and fail.
+    pub evidence: Vec<Place>,
+    /// Verdicts in other revisions, where they differ.
+    pub by_revision: BTreeMap<Revision, OtherVerdict>,
+    /// Result of comparing two identifiers.
+    pub relation: Option<String>,
+    /// `reason`, `detail` and `evidence` are blank until a deadline.
+    pub withheld: bool,
+}
+
+/// A verdict in another revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherVerdict {
+    /// The verdict.
+    pub verdict: FindingVerdict,
+    /// Its reason code.
+    pub reason: String,
+}
+
+/// An authorization server that was examined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationServer {
+    /// The identifier as listed.
+    pub issuer: String,
+    /// Its host.
+    pub host: String,
+    /// The product it was recognised as.
+    pub product: Option<String>,
+    /// How it was recognised.
+    pub product_basis: Option<String>,
+    /// The one a client would take.
+    pub selected: bool,
+    /// Where its metadata was found.
+    pub metadata_url: Option<String>,
+    /// Position in `authorization_servers`, or `None` for the origin fallback.
+    pub listed_at: Option<u32>,
+}
+
+/// What we sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// All requests, retries included.
+    pub total: u32,
+    /// Retries among them.
+    pub retries: u32,
+    /// To the endpoint's host.
+    pub endpoint: u32,
+    /// To each authorization server's host.
+    pub authorization_servers: BTreeMap<String, u32>,
+    /// To others.
+    pub other: u32,
+}
+
+/// One line about an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeIndex {
+    /// Its id.
+    pub id: ExchangeId,
+    /// Why it was asked.
+    pub purpose: String,
+    /// Method.
+    pub method: String,
+    /// URL.
+    pub url: String,
+    /// Status, if there was a response.
+    pub status: Option<u16>,
+    /// Failure, if there was none.
+    pub failure: Option<String>,
+    /// Since the start of the scan.
+    pub after_ms: u32,
+    /// Until the answer was read.
+    pub took_ms: u32,
+}
+
+/// Digests of the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceInfo {
+    /// Evidence schema.
+    pub schema: u16,
+    /// SHA-256 of the encoded evidence, hexadecimal.
+    pub sha256: String,
+    /// SHA-256 after normalisation; equal for scans that saw the same.
+    pub surface_sha256: String,
+    /// File of the bundle.
+    pub bundle: Option<String>,
+}
+
+/// Whether a report is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// State.
+    pub state: PublicationState,
+    /// When bad news was seen for the second time, RFC 3339.
+    pub confirmed_at: Option<String>,
+    /// End of a hold, RFC 3339.
+    pub until: Option<String>,
+}
+
+impl Publication {
+    /// The state of a run on the command line.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            state: PublicationState::Local,
+            confirmed_at: None,
+            until: None,
+        }
+    }
+}
+
+/// State of publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicationState {
+    /// Shown.
+    Published,
+    /// Waiting.
+    Held,
+    /// Reachable by id only.
+    Unlisted,
+    /// Command line.
+    Local,
+}

@@ -1,0 +1,2 @@
+//! The `authdex` program.
+fn main() {}
