@@ -13,6 +13,7 @@ pub mod facts;
 pub mod normalise;
 pub mod plan;
 pub mod report;
+pub mod scan;
 pub mod spec;
 pub mod target;
 pub mod time;
