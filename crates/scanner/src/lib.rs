@@ -8,12 +8,17 @@
 
 pub mod check;
 pub mod checks;
+pub mod diff;
 pub mod evidence;
 pub mod facts;
+pub mod grade;
 pub mod normalise;
 pub mod plan;
 pub mod report;
+pub mod rubric;
 pub mod scan;
+pub mod score;
 pub mod spec;
+pub mod surface;
 pub mod target;
 pub mod time;

@@ -1,0 +1,225 @@
+//! From evidence to a report: every check in every revision, root causes resolved, scored,
+//! capped and lettered. Pure: equal evidence under one rubric gives an equal report.
+
+mod letters;
+mod resolve;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::check::Place;
+use crate::evidence::{Evidence, SCHEMA as EVIDENCE_SCHEMA};
+use crate::facts::Facts;
+use crate::report::{
+    AuthorizationServer, EvidenceInfo, ExchangeIndex, Finding, Grade, OtherVerdict, Publication,
+    Report, ReportTarget, Requests, SCHEMA, ScannerInfo,
+};
+use crate::rubric::Rubric;
+use crate::spec::Revision;
+use crate::{checks, surface};
+pub use letters::grade_of;
+pub use resolve::{Resolved, resolve};
+
+/// The report of one scan under a rubric.
+#[must_use]
+pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
+    let facts = Facts::new(evidence);
+    let columns: BTreeMap<Revision, Vec<Resolved>> = Revision::ALL
+        .into_iter()
+        .map(|revision| (revision, resolve(&facts, revision)))
+        .collect();
+    let grades: BTreeMap<Revision, Grade> = columns
+        .iter()
+        .map(|(revision, resolved)| (*revision, grade_of(&facts, resolved, *revision, rubric)))
+        .collect();
+    let headline = grades[&Revision::HEADLINE].clone();
+    Report {
+        schema: SCHEMA.into(),
+        scan: None,
+        target: ReportTarget {
+            url: evidence.target.url.clone(),
+            host: evidence.target.host(),
+            name: evidence
+                .target
+                .listing
+                .as_ref()
+                .and_then(|listing| listing.name.clone()),
+            listing: evidence.target.listing.clone(),
+        },
+        class: facts.class(),
+        era: facts.era(),
+        flags: facts
+            .flags()
+            .iter()
+            .map(|flag| (*flag).to_owned())
+            .collect(),
+        exposure: facts.exposure(),
+        claimed: facts.claimed(),
+        depth: evidence.depth,
+        started: evidence.started.rfc3339(),
+        duration_ms: evidence.duration_ms,
+        stopped: evidence.stopped,
+        scanner: ScannerInfo {
+            name: "authdex".into(),
+            version: evidence.scanner.clone(),
+            plan: evidence.plan,
+        },
+        policy_version: None,
+        grade: headline,
+        findings: findings(&facts, &columns),
+        grades,
+        verified: None,
+        future: Vec::new(),
+        authorization_servers: authorization_servers(&facts),
+        requests: requests(&facts),
+        exchanges: exchanges(evidence),
+        evidence: evidence_info(evidence),
+        publication: Publication::local(),
+        overlay: None,
+    }
+}
+
+fn findings(facts: &Facts<'_>, columns: &BTreeMap<Revision, Vec<Resolved>>) -> Vec<Finding> {
+    let headline = &columns[&Revision::HEADLINE];
+    checks::all()
+        .zip(headline)
+        .enumerate()
+        .map(|(position, (check, resolved))| {
+            let by_revision = columns
+                .iter()
+                .filter(|(revision, _)| **revision != Revision::HEADLINE)
+                .filter_map(|(revision, column)| {
+                    let other = &column[position];
+                    let differs =
+                        other.verdict != resolved.verdict || other.reason != resolved.reason;
+                    differs.then(|| {
+                        (
+                            *revision,
+                            OtherVerdict {
+                                verdict: other.verdict,
+                                reason: other.reason.clone(),
+                            },
+                        )
+                    })
+                })
+                .collect();
+            Finding {
+                check: check.id.into(),
+                verdict: resolved.verdict,
+                reason: resolved.reason.clone(),
+                detail: resolved.detail.clone(),
+                severity: resolved.severity,
+                level: check.level,
+                party: check.party.to_vec(),
+                class: check.class,
+                blocked_by: resolved.blocked_by.map(str::to_owned),
+                revision: resolved.column,
+                unvalidated: facts.unvalidated(&resolved.at),
+                confirmed: None,
+                evidence: places(&resolved.at),
+                by_revision,
+                relation: resolved.relation.map(str::to_owned),
+                withheld: false,
+            }
+        })
+        .collect()
+}
+
+fn places(at: &[Place]) -> Vec<Place> {
+    let mut places = at.to_vec();
+    places.sort();
+    places.dedup();
+    places
+}
+
+fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
+    let mut selected = false;
+    facts
+        .issuers()
+        .iter()
+        .map(|issuer| {
+            let found = facts.found(issuer, Revision::HEADLINE);
+            let document = found.first().and_then(|candidate| candidate.asm());
+            let first = document.is_some() && !selected;
+            selected |= first;
+            AuthorizationServer {
+                issuer: issuer.listed.clone(),
+                host: url::Url::parse(&issuer.listed)
+                    .ok()
+                    .and_then(|url| url.host_str().map(str::to_owned))
+                    .unwrap_or_default(),
+                product: None,
+                product_basis: None,
+                selected: first,
+                metadata_url: found.first().map(|candidate| candidate.url.clone()),
+                listed_at: (!issuer.fallback).then_some(u32::from(issuer.index)),
+            }
+        })
+        .collect()
+}
+
+fn requests(facts: &Facts<'_>) -> Requests {
+    let home = facts.endpoint().host_str().map(str::to_owned);
+    let issuers: Vec<String> = authorization_servers(facts)
+        .into_iter()
+        .map(|server| server.host)
+        .collect();
+    let mut out = Requests::default();
+    for answer in facts.answers() {
+        if answer.exchange.shared.is_some() {
+            continue;
+        }
+        out.total += 1;
+        out.retries += u32::from(answer.exchange.attempt > 0);
+        let host = url::Url::parse(&answer.exchange.asked.url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        match host {
+            host if host == home => out.endpoint += 1,
+            Some(host) if issuers.contains(&host) => {
+                *out.authorization_servers.entry(host).or_default() += 1;
+            }
+            _ => out.other += 1,
+        }
+    }
+    out
+}
+
+fn exchanges(evidence: &Evidence) -> Vec<ExchangeIndex> {
+    evidence
+        .exchanges
+        .iter()
+        .map(|exchange| ExchangeIndex {
+            id: exchange.id,
+            purpose: exchange.purpose.name(),
+            method: exchange.asked.method.clone(),
+            url: exchange.asked.url.clone(),
+            status: exchange.got.as_ref().ok().map(|response| response.status),
+            failure: exchange
+                .got
+                .as_ref()
+                .err()
+                .map(|failure| failure.word().to_owned()),
+            after_ms: exchange.after_ms,
+            took_ms: exchange.took_ms,
+        })
+        .collect()
+}
+
+fn evidence_info(evidence: &Evidence) -> EvidenceInfo {
+    let encoded = evidence.encode().unwrap_or_default();
+    EvidenceInfo {
+        schema: EVIDENCE_SCHEMA.min(evidence.schema),
+        sha256: hex(&Sha256::digest(encoded)),
+        surface_sha256: surface::digest(evidence),
+        bundle: None,
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;
