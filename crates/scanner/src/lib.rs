@@ -11,6 +11,8 @@ pub mod checks;
 pub mod diff;
 pub mod evidence;
 pub mod facts;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod grade;
 pub mod normalise;
 pub mod plan;

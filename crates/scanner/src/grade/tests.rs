@@ -1,1 +1,1 @@
-use super::grade;
+//! Golden ledgers and properties of grading.
