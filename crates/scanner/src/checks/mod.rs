@@ -18,6 +18,7 @@ mod scopes;
 mod session;
 mod token;
 mod transport;
+mod weigh;
 
 #[cfg(test)]
 pub(crate) mod testkit;

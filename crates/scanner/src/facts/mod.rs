@@ -7,7 +7,9 @@ pub mod challenge;
 pub mod classify;
 pub mod discovery;
 pub mod documents;
+pub mod issuer;
 pub mod json;
+pub mod keys;
 pub mod outcome;
 pub mod relation;
 pub mod sse;
@@ -354,16 +356,7 @@ impl<'e> Facts<'e> {
         issuer: &'f Issuer<'e>,
         revision: Revision,
     ) -> Vec<&'f AsCandidate<'e>> {
-        // The fallback document stands for its issuer in every column (section d.2); and in
-        // the column 2025-03-26 a listed issuer is read as a 2025-06-18 client would.
-        let revision = revision.max(Revision::V2025_06_18);
-        issuer
-            .candidates
-            .iter()
-            .filter(|candidate| {
-                issuer.fallback && candidate.role == AsRole::Origin
-                    || discovery::as_credited(candidate.role, revision)
-            })
+        self.credited(issuer, revision)
             .filter(|candidate| candidate.asm().is_some())
             .collect()
     }
@@ -377,6 +370,7 @@ impl<'e> Facts<'e> {
         let found: Vec<Asm<'_, 'e>> = self
             .issuers
             .iter()
+            .filter(|issuer| !issuer.fallback || self.falls_back(revision))
             .filter_map(|issuer| {
                 let found = self.found(issuer, revision);
                 let document = found.first()?.asm()?;
@@ -390,7 +384,7 @@ impl<'e> Facts<'e> {
         if !found.is_empty() {
             return Ok(found);
         }
-        if self.class() != Class::LegacyOauth {
+        if !self.falls_back(revision) {
             let prm = self.prm(revision)?;
             let servers = prm.document.get("authorization_servers");
             let usable = servers
@@ -404,12 +398,7 @@ impl<'e> Facts<'e> {
             if !usable {
                 return Err(Unmet::Blocked("prm-authorization-servers-present"));
             }
-            if self.issuers.is_empty()
-                || self
-                    .issuers
-                    .iter()
-                    .all(|issuer| issuer.candidates.is_empty())
-            {
+            if self.issuers.iter().all(|issuer| self.unaskable(issuer)) {
                 return Err(Unmet::Blocked("prm-authorization-servers-form"));
             }
             if self.issuers.iter().all(|issuer| self.unregistered(issuer)) {
@@ -443,8 +432,13 @@ impl<'e> Facts<'e> {
         let Some(issuer) = asm.document.text("issuer") else {
             return false;
         };
-        issuer.contains('{')
-            || matches!(
+        if issuer::is_template(issuer) {
+            return issuer != asm.issuer.listed;
+        }
+        // A value that is no issuer identifier is asm-issuer-syntax's to judge: nothing can be
+        // compared with it, and nothing else is blocked by it.
+        self.issuer_fault(issuer).is_none()
+            && matches!(
                 self.issuer_relation(asm.issuer, issuer),
                 Relation::Foreign | Relation::SameSite
             )
