@@ -231,7 +231,11 @@ impl<'e> Plan<'e> {
             .filter_map(|answer| {
                 let to = answer.location()?;
                 let from = Url::parse(&answer.exchange.asked.url).ok()?;
-                (relation::same_origin(&from, &to) && !self.is_retried(answer.exchange))
+                let may_follow = relation::same_origin(&from, &to)
+                    // An http listing is followed to itself over https, for good (301, 308).
+                    || (crate::facts::upgrades(&from, &to)
+                        && matches!(answer.status(), Some(301 | 308)));
+                (may_follow && !self.is_retried(answer.exchange))
                     .then(|| asks::hop(answer.exchange, &to))
             })
             .collect()

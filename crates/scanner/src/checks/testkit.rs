@@ -28,12 +28,14 @@ pub(crate) const STARTED: Millis = Millis(1_795_144_327_000);
 type Answer = Result<Response, Failure>;
 type Rule = Box<dyn Fn(&Ask) -> Option<Answer>>;
 type Edit = Box<dyn Fn(&Ask, &mut Answer)>;
+type TlsEdit = Box<dyn Fn(&Ask, &mut Option<TlsSeen>)>;
 
 /// What is true of the outside while a scan runs. Later rules win over earlier ones; edits
 /// are applied to whatever a rule answered, in the order they were added.
 pub(crate) struct World {
     rules: Vec<Rule>,
     edits: Vec<Edit>,
+    tls: Vec<TlsEdit>,
     pub(crate) target: Target,
     pub(crate) depth: Depth,
     pub(crate) allow_private: bool,
@@ -45,6 +47,7 @@ impl World {
         Self {
             rules: Vec::new(),
             edits: Vec::new(),
+            tls: Vec::new(),
             target: Target::of(ENDPOINT),
             depth: Depth::Standard,
             allow_private: false,
@@ -163,6 +166,15 @@ impl World {
         self
     }
 
+    /// Changes what is seen of TLS, for responses over https.
+    pub(crate) fn tls(
+        &mut self,
+        change: impl Fn(&Ask, &mut Option<TlsSeen>) + 'static,
+    ) -> &mut Self {
+        self.tls.push(Box::new(change));
+        self
+    }
+
     /// Changes the JSON of a document, wherever and whenever it is served.
     pub(crate) fn edit_json(
         &mut self,
@@ -263,6 +275,9 @@ impl World {
             && response.tls.is_none()
         {
             response.tls = Some(good_tls(&ask.url));
+            for change in &self.tls {
+                change(ask, &mut response.tls);
+            }
         }
         Exchange {
             id,
@@ -372,6 +387,18 @@ pub(crate) fn verify(case: &Case, check: &Check) -> Result<(), String> {
             facts.era()
         ))
     }
+}
+
+/// Runs the cases of one area and names every one that does not hold.
+pub(crate) fn verify_all(cases: &[Case]) {
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            let check = crate::checks::by_id(case.check).expect("a check of the catalogue");
+            verify(case, check).err()
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What a check says of a world, for tests that need more than a [`Case`].

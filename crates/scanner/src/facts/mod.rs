@@ -8,6 +8,7 @@ pub mod classify;
 pub mod discovery;
 pub mod documents;
 pub mod issuer;
+pub mod hosts;
 pub mod json;
 pub mod keys;
 pub mod outcome;
@@ -34,6 +35,7 @@ pub struct Facts<'e> {
     /// The record it was read from.
     pub evidence: &'e Evidence,
     endpoint: Url,
+    endpoint_text: &'e str,
     answers: Vec<Answer<'e>>,
     by_purpose: BTreeMap<Purpose, Vec<usize>>,
     prm_candidates: Vec<PrmCandidate<'e>>,
@@ -53,10 +55,12 @@ impl<'e> Facts<'e> {
                 .or_default()
                 .push(position);
         }
-        let endpoint = Url::parse(&evidence.target.url).unwrap_or_else(|_| fallback_url());
+        let endpoint_text = endpoint_text(&answers, &evidence.target.url);
+        let endpoint = Url::parse(endpoint_text).unwrap_or_else(|_| fallback_url());
         let mut facts = Self {
             evidence,
             endpoint,
+            endpoint_text,
             answers,
             by_purpose,
             prm_candidates: Vec::new(),
@@ -77,10 +81,11 @@ impl<'e> Facts<'e> {
         &self.endpoint
     }
 
-    /// The endpoint URL as scanned, for code-point comparisons.
+    /// The endpoint URL as scanned, for code-point comparisons. Of an http listing that only
+    /// redirects to the same URL over https, the https URL.
     #[must_use]
     pub fn endpoint_text(&self) -> &'e str {
-        &self.evidence.target.url
+        self.endpoint_text
     }
 
     /// Plain http to this URL is treated as browsers treat loopback: the scan admits
@@ -694,6 +699,36 @@ impl<'e> Facts<'e> {
                 candidates,
             })
     }
+}
+
+/// Whether `to` is `from` over https instead of plain http, and otherwise the same URL.
+#[must_use]
+pub fn upgrades(from: &Url, to: &Url) -> bool {
+    from.scheme() == "http"
+        && to.scheme() == "https"
+        && from.host_str() == to.host_str()
+        && from.port().is_none()
+        && to.port().is_none()
+        && from.path() == to.path()
+        && from.query() == to.query()
+}
+
+/// E: the target, or the https URL to which an http target only redirects (tls-https-endpoint).
+fn endpoint_text<'e>(answers: &[Answer<'e>], target: &'e str) -> &'e str {
+    let Some(asked) = Url::parse(target).ok().filter(|url| url.scheme() == "http") else {
+        return target;
+    };
+    answers
+        .iter()
+        .filter(|answer| {
+            matches!(
+                answer.exchange.purpose,
+                Purpose::Discover | Purpose::Initialize
+            ) && answer.exchange.follows.is_some()
+        })
+        .map(|answer| answer.exchange.asked.url.as_str())
+        .find(|url| Url::parse(url).is_ok_and(|url| upgrades(&asked, &url)))
+        .unwrap_or(target)
 }
 
 /// The answer, or the standard condition that forbids judging from it (section 0.6).
