@@ -326,9 +326,9 @@ fn leads_to_sign_in(from: &str, to: &Url) -> bool {
     // A route that only adds or removes a slash (or changes the scheme) signs nobody in, even
     // where the endpoint itself stands below a path such as /oauth/.
     let bare = |path: &str| path.trim_end_matches('/').to_ascii_lowercase();
-    if Url::parse(from).is_ok_and(|from| {
-        from.host_str() == to.host_str() && bare(from.path()) == bare(to.path())
-    }) {
+    if Url::parse(from)
+        .is_ok_and(|from| from.host_str() == to.host_str() && bare(from.path()) == bare(to.path()))
+    {
         return false;
     }
     let path = to.path().to_ascii_lowercase();

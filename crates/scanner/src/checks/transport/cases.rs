@@ -1,8 +1,7 @@
 //! Cases of the transport checks.
 
 use super::super::testkit::{
-    Case, ENDPOINT, Expect, World, case, changed, challenge, good_challenge, response, status,
-    text,
+    Case, ENDPOINT, Expect, World, case, challenge, changed, good_challenge, response, status, text,
 };
 use crate::evidence::{Failure, Phase, Purpose, TlsFault, TlsSeen};
 use crate::target::{Listing, Target};
@@ -30,10 +29,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("tls-https-endpoint", Fail("plain_http"), || {
         let mut world = http_endpoint();
-        world.on(
-            |ask| ask.url == HTTP,
-            challenge(&good_challenge(None)),
-        );
+        world.on(|ask| ask.url == HTTP, challenge(&good_challenge(None)));
         world
     }),
     case("tls-https-endpoint", Na, loopback),
@@ -76,7 +72,9 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("tls-plaintext-refused", Inconclusive, || {
         plaintext(text(200, "text/html", "<!doctype html><h1>It works!</h1>"))
     }),
-    case("tls-plaintext-refused", Inconclusive, || plaintext(status(502))),
+    case("tls-plaintext-refused", Inconclusive, || {
+        plaintext(status(502))
+    }),
     // tls-certificate-valid
     case("tls-certificate-valid", Pass, World::compliant),
     case("tls-certificate-valid", Warn("expires_soon"), || {
@@ -85,7 +83,9 @@ pub(in crate::checks) const CASES: &[Case] = &[
         })
     }),
     case("tls-certificate-valid", Fail("untrusted"), || {
-        certificate("mcp.example.com", |tls| tls.fault = Some(TlsFault::Untrusted))
+        certificate("mcp.example.com", |tls| {
+            tls.fault = Some(TlsFault::Untrusted)
+        })
     }),
     case("tls-certificate-valid", Fail("expired"), || {
         certificate("id.example.com", |tls| tls.fault = Some(TlsFault::Expired))
@@ -96,7 +96,9 @@ pub(in crate::checks) const CASES: &[Case] = &[
         })
     }),
     case("tls-certificate-valid", Fail("wrong_name"), || {
-        certificate("id.example.com", |tls| tls.fault = Some(TlsFault::WrongName))
+        certificate("id.example.com", |tls| {
+            tls.fault = Some(TlsFault::WrongName)
+        })
     }),
     case("tls-certificate-valid", Fail("invalid"), || {
         certificate("id.example.com", |tls| tls.fault = Some(TlsFault::Invalid))
@@ -134,7 +136,9 @@ pub(in crate::checks) const CASES: &[Case] = &[
         hsts("mcp.example.com", |_| vec!["includeSubDomains".into()])
     }),
     case("tls-hsts", Warn("repeated"), || {
-        hsts("mcp.example.com", |old| vec![old.to_owned(), old.to_owned()])
+        hsts("mcp.example.com", |old| {
+            vec![old.to_owned(), old.to_owned()]
+        })
     }),
     case("tls-hsts", Na, || {
         let mut world = World::empty();
@@ -149,10 +153,10 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("tls-hsts", Inconclusive, || {
         changed(|w| {
             for purpose in [Purpose::Discover, Purpose::Initialize] {
-                w.purpose(purpose, status(503));
+                w.purpose(purpose, broken());
             }
             w.on(
-                |ask| ask.url.starts_with("https://id.example.com"),
+                |ask| matches!(ask.purpose, Purpose::AsMetadata(..)),
                 status(503),
             );
         })
@@ -180,7 +184,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("transport-redirects", Inconclusive, || {
         changed(|w| {
             for purpose in [Purpose::Discover, Purpose::Initialize] {
-                w.purpose(purpose, status(503));
+                w.purpose(purpose, broken());
             }
         })
     }),
@@ -194,6 +198,11 @@ fn listed(world: &mut World, raw: &str) {
         raw_url: Some(raw.to_owned()),
         ..Listing::default()
     });
+}
+
+/// A server whose sign-in is broken: still protected, by its words and its metadata.
+fn broken() -> Result<crate::evidence::Response, Failure> {
+    text(503, "text/plain", "authentication is not available")
 }
 
 /// The compliant server, listed and asked with plain http.
@@ -263,7 +272,7 @@ fn redirected(status: u16, to: &'static str) -> World {
                 ask.url == ENDPOINT
                     && matches!(ask.purpose, Purpose::Discover | Purpose::Initialize)
             },
-            response(status, &[("location", to)], ""),
+            response(status, &[("location", to)], "unauthorized"),
         );
         w.on(
             |ask| ask.url == "https://mcp.example.com/mcp/",

@@ -129,12 +129,12 @@ pub(super) fn plaintext_refused(facts: &Facts<'_>, _: Revision) -> Judgement {
     };
     let response = match &answer.exchange.got {
         Ok(response) => response,
-        Err(
-            Failure::Refused | Failure::Timeout(_) | Failure::Unreachable | Failure::Reset,
-        ) => return Ok(Verdict::Pass),
-        Err(
-            Failure::Dns(_) | Failure::Blocked(_) | Failure::Tls(_) | Failure::Protocol(_),
-        ) => return inconclusive(Cause::Network),
+        Err(Failure::Refused | Failure::Timeout(_) | Failure::Unreachable | Failure::Reset) => {
+            return Ok(Verdict::Pass);
+        }
+        Err(Failure::Dns(_) | Failure::Blocked(_) | Failure::Tls(_) | Failure::Protocol(_)) => {
+            return inconclusive(Cause::Network);
+        }
     };
     let at = answer.exchange.id;
     if answer.outcome == Outcome::Block {
@@ -261,9 +261,7 @@ pub(super) fn configuration(facts: &Facts<'_>, _: Revision) -> Judgement {
             Some((quote(&host.name), *id, tls.version.as_str()))
         })
     };
-    if let Some((host, id, version)) =
-        negotiated(|version| !matches!(version, "1.2" | "1.3"))
-    {
+    if let Some((host, id, version)) = negotiated(|version| !matches!(version, "1.2" | "1.3")) {
         return fail(Fault::new(
             "old_version",
             format!("{host} negotiated TLS {}.", quote(version)),
