@@ -37,8 +37,7 @@ impl<'f, 'e> KeySet<'f, 'e> {
         if self.barred {
             return Err(Unmet::Blocked("asm-endpoints-https"));
         }
-        self.answer
-            .ok_or(Unmet::Inconclusive(facts.never_asked()))
+        self.answer.ok_or(Unmet::Inconclusive(facts.never_asked()))
     }
 
     /// The keys: the objects of the `keys` array, or the body itself if it is a single key.
@@ -162,10 +161,8 @@ impl<'e> Facts<'e> {
             .answers()
             .iter()
             .filter(|answer| {
-                matches!(
-                    answer.exchange.purpose,
-                    Purpose::Jwks(_) | Purpose::PrmJwks
-                ) && answer.exchange.follows.is_none()
+                matches!(answer.exchange.purpose, Purpose::Jwks(_) | Purpose::PrmJwks)
+                    && answer.exchange.follows.is_none()
                     && answer.exchange.asked.url == url
             })
             .next_back();
