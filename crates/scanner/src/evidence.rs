@@ -458,8 +458,12 @@ pub enum Purpose {
     EndAnotherSession(u8),
     /// A list under a session id that was never issued (session-unknown-rejected).
     UnknownSession,
+    /// The same on further new connections, where it was served.
+    UnknownSessionAgain(u8),
     /// A list under the session that was ended.
     EndedSession,
+    /// The same on further new connections, where it was served.
+    EndedSessionAgain(u8),
     /// `/.well-known/security.txt` of the endpoint's host.
     SecurityTxt,
     /// `/security.txt` of the endpoint's host.

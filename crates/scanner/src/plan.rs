@@ -6,16 +6,17 @@
 //! that issued it ([`HeaderValue::Session`]).
 
 mod asks;
+mod heard;
+mod metadata;
+#[cfg(test)]
+mod tests;
+mod variations;
 
-use serde_json::Value;
 use url::Url;
 
-use crate::evidence::{AsRole, Depth, Evidence, Exchange, ExchangeId, List, PrmRole, Purpose};
-use crate::facts::documents::Document;
-use crate::facts::outcome::{Outcome, Rpc, location};
+use crate::evidence::{AsRole, Depth, Evidence, Exchange, ExchangeId, List, Purpose};
+use crate::facts::outcome::{Outcome, location};
 use crate::facts::{Facts, discovery, relation};
-use crate::report::Class;
-use crate::spec::Revision;
 use asks::{Era, Message};
 
 /// The header names of our preflight, as sent.
@@ -191,7 +192,12 @@ impl<'e> Plan<'e> {
             if ask.follows.is_some() {
                 return exchange.follows == ask.follows;
             }
-            exchange.follows.is_none()
+            // The end of a greeting's redirect has been greeted.
+            let greeting = matches!(
+                ask.purpose,
+                Purpose::Discover | Purpose::Initialize | Purpose::EventStream
+            );
+            (exchange.follows.is_none() || greeting)
                 && same_question(exchange.purpose, &exchange.asked.url, ask.purpose, &ask.url)
         })
     }
@@ -199,11 +205,18 @@ impl<'e> Plan<'e> {
     fn keep_within_budget(&self, asks: &mut Vec<Ask>) {
         let home = host_of(&self.evidence.target.url);
         let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+        // Port 80 of the endpoint's host is the endpoint's host.
+        let counted = |purpose: Purpose, url: &str| match purpose {
+            Purpose::Plaintext => home.clone(),
+            _ => host_of(url),
+        };
         for exchange in &self.evidence.exchanges {
-            *counts.entry(host_of(&exchange.asked.url)).or_default() += 1;
+            *counts
+                .entry(counted(exchange.purpose, &exchange.asked.url))
+                .or_default() += 1;
         }
         asks.retain(|ask| {
-            let host = host_of(&ask.url);
+            let host = counted(ask.purpose, &ask.url);
             let budget = if host == home {
                 self.limits.endpoint_requests
             } else {
@@ -272,10 +285,16 @@ impl<'e> Plan<'e> {
     /// X1, X3, X5 and the document at the origin root.
     fn greetings(&self) -> Vec<Ask> {
         let [(role, url), _] = discovery::origin_candidates(self.facts.endpoint());
+        // Greetings go to E itself: where it redirects to is known only afterwards.
+        let listed = self.facts.endpoint_text();
+        let greet = |purpose, message| Ask {
+            url: listed.to_owned(),
+            ..self.message(purpose, message)
+        };
         vec![
-            self.message(Purpose::Discover, Message::Discover),
-            self.message(Purpose::Initialize, Message::Initialize("2025-11-25")),
-            self.stream(Purpose::EventStream, &self.endpoint),
+            greet(Purpose::Discover, Message::Discover),
+            greet(Purpose::Initialize, Message::Initialize("2025-11-25")),
+            self.stream(Purpose::EventStream, listed),
             asks::document(Purpose::AsMetadata(0, role), url),
         ]
     }
@@ -329,31 +348,7 @@ impl<'e> Plan<'e> {
         if self.only_redirects() {
             return list;
         }
-        for (open, era, capabilities) in [
-            (
-                self.modern_open(),
-                Era::Modern,
-                self.capabilities(Purpose::Discover),
-            ),
-            (
-                self.legacy_open(),
-                Era::Legacy,
-                self.capabilities(Purpose::Initialize),
-            ),
-        ] {
-            if open && self.tools_listed(era) {
-                for (member, lists) in [
-                    ("prompts", [List::Prompts].as_slice()),
-                    ("resources", [List::Resources, List::Templates].as_slice()),
-                ] {
-                    if capabilities.contains(&member) {
-                        list.extend(lists.iter().map(|which| {
-                            self.message(purpose_of(era, *which), Message::List(era, *which))
-                        }));
-                    }
-                }
-            }
-        }
+        list.extend(self.further_lists());
         if self.facts.open_hello() {
             let era = if self.modern_open() {
                 Era::Modern
@@ -366,6 +361,32 @@ impl<'e> Plan<'e> {
             list.push(self.message(Purpose::InitializeOldest, Message::Initialize("2024-11-05")));
         }
         list
+    }
+
+    /// Prompts and resources, in one era: the tools of both are compared, the rest is counted.
+    fn further_lists(&self) -> Vec<Ask> {
+        let era = [
+            (Era::Modern, self.modern_open()),
+            (Era::Legacy, self.legacy_open()),
+        ]
+        .into_iter()
+        .find_map(|(era, open)| (open && self.tools_listed(era)).then_some(era));
+        let Some(era) = era else {
+            return Vec::new();
+        };
+        let capabilities = self.capabilities(match era {
+            Era::Modern => Purpose::Discover,
+            Era::Legacy => Purpose::Initialize,
+        });
+        [
+            ("prompts", List::Prompts),
+            ("resources", List::Resources),
+            ("resources", List::Templates),
+        ]
+        .into_iter()
+        .filter(|(member, _)| capabilities.contains(member))
+        .map(|(_, list)| self.message(purpose_of(era, list), Message::List(era, list)))
+        .collect()
     }
 
     /// Everything that varies a request whose answer is known.
@@ -383,6 +404,7 @@ impl<'e> Plan<'e> {
         list.extend(self.modern_asks());
         list.extend(self.session_asks());
         list.extend(self.repeat_asks());
+        list.extend(self.cors_asks());
         if self.limits.depth >= Depth::Standard {
             list.extend(self.credential_asks());
             list.extend(self.forwarded_asks());
@@ -398,460 +420,20 @@ impl<'e> Plan<'e> {
                 list.push(self.end_session(Purpose::EndAnotherSession(number), session));
             }
         }
-        if let Some(session) = self.session_of(Purpose::Initialize) {
+        if let Some(session) = self.session() {
             list.push(self.end_session(Purpose::EndSession, session));
             if self.facts.answer(Purpose::EndSession).is_some() && self.facts.open_list() {
-                list.push(self.message(
-                    Purpose::EndedSession,
-                    Message::List(Era::Legacy, List::Tools),
-                ));
-            }
-        }
-        list
-    }
-
-    // --- what was heard -----------------------------------------------------------------
-
-    fn modern_open(&self) -> bool {
-        [Purpose::Discover, Purpose::DiscoverListed]
-            .into_iter()
-            .any(|purpose| {
-                self.facts
-                    .answer(purpose)
-                    .and_then(|answer| answer.result())
-                    .is_some_and(|result| result.get("supportedVersions").is_some())
-            })
-    }
-
-    /// -32601, with 404 or as a legacy library would say it: discover may be missing while
-    /// the lists work.
-    fn modern_without_discover(&self) -> bool {
-        self.facts
-            .answer(Purpose::Discover)
-            .is_some_and(|answer| answer.error_code() == Some(-32601))
-    }
-
-    fn legacy_open(&self) -> bool {
-        self.negotiated().is_some()
-    }
-
-    fn negotiated(&self) -> Option<String> {
-        Some(
-            self.facts
-                .answer(Purpose::Initialize)?
-                .result()?
-                .get("protocolVersion")?
-                .as_str()?
-                .to_owned(),
-        )
-    }
-
-    /// The newest version that a -32022 listed, if it is another one than we asked for.
-    fn newest_listed(&self) -> Option<String> {
-        let answer = self.facts.answer(Purpose::Discover)?;
-        let Some(Rpc::Error { data, .. }) = &answer.rpc else {
-            return None;
-        };
-        data.get("supported")?
-            .as_array()?
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|version| version.len() == 10 && *version >= "2026")
-            .max()
-            .filter(|version| *version != Revision::HEADLINE.as_str())
-            .map(str::to_owned)
-    }
-
-    fn capabilities(&self, purpose: Purpose) -> Vec<&str> {
-        self.facts
-            .answer(purpose)
-            .and_then(|answer| answer.result())
-            .and_then(|result| result.get("capabilities"))
-            .and_then(Value::as_object)
-            .map(|members| members.keys().map(String::as_str).collect())
-            .unwrap_or_default()
-    }
-
-    fn tools_listed(&self, era: Era) -> bool {
-        self.facts
-            .answer(purpose_of(era, List::Tools))
-            .is_some_and(|answer| !answer.refuses_for_credentials())
-    }
-
-    fn reachable(&self) -> bool {
-        !matches!(self.facts.class(), Class::Unreachable | Class::Blocked)
-    }
-
-    /// X1 and X3 both lead to another origin or to http: no further MCP request is sent.
-    fn only_redirects(&self) -> bool {
-        [Purpose::Discover, Purpose::Initialize]
-            .into_iter()
-            .all(|purpose| {
-                self.facts.answer(purpose).is_some_and(|answer| {
-                    matches!(answer.outcome, Outcome::Redirect | Outcome::Login)
-                })
-            })
-    }
-
-    fn session_of(&self, purpose: Purpose) -> Option<ExchangeId> {
-        let answer = self.facts.answer(purpose)?;
-        answer.result()?;
-        answer.response()?.header("mcp-session-id")?;
-        Some(answer.exchange.id)
-    }
-
-    /// The SSE URL of the same listing, on the endpoint's own host.
-    fn sse_sibling(&self) -> Option<String> {
-        let listing = self.evidence.target.listing.as_ref()?;
-        let home = host_of(&self.evidence.target.url);
-        listing
-            .siblings
-            .iter()
-            .find(|url| {
-                **url != self.evidence.target.url
-                    && host_of(url) == home
-                    && url.trim_end_matches('/').ends_with("/sse")
-            })
-            .cloned()
-    }
-
-    // --- asks by subject -------------------------------------------------------------------
-
-    fn prm_header(&self) -> Option<String> {
-        let (value, _) = self.facts.resource_metadata()?;
-        let url = Url::parse(value).ok()?;
-        (matches!(url.scheme(), "https" | "http") && url.host_str().is_some())
-            .then(|| value.to_owned())
-    }
-
-    fn prm_asks(&self) -> Vec<Ask> {
-        discovery::prm_candidates(self.facts.endpoint(), self.prm_header().as_deref())
-            .into_iter()
-            .filter(|(role, _)| !matches!(role, PrmRole::Appended | PrmRole::Parent))
-            .map(|(role, url)| asks::document(Purpose::Prm(role), url))
-            .collect()
-    }
-
-    /// Asked only to explain why nothing was found.
-    fn prm_diagnostics(&self) -> Vec<Ask> {
-        if self.facts.any_prm().is_some() || !self.reachable() || !self.facts.protected() {
-            return Vec::new();
-        }
-        discovery::prm_candidates(self.facts.endpoint(), self.prm_header().as_deref())
-            .into_iter()
-            .filter(|(role, _)| matches!(role, PrmRole::Appended | PrmRole::Parent))
-            .map(|(role, url)| asks::document(Purpose::Prm(role), url))
-            .collect()
-    }
-
-    fn as_asks(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        let listed = self.facts.listed_issuers();
-        for (issuer, index) in listed.iter().zip(0u8..) {
-            for (role, url) in discovery::as_candidates(issuer).unwrap_or_default() {
-                if discovery::as_credited(role, Revision::HEADLINE) {
-                    list.push(asks::document(Purpose::AsMetadata(index, role), url));
+                let again = |purpose, fresh| {
+                    let mut ask = self.message(purpose, Message::List(Era::Legacy, List::Tools));
+                    ask.fresh_connection = fresh;
+                    ask
+                };
+                list.push(again(Purpose::EndedSession, false));
+                if self.served(Purpose::EndedSession) {
+                    list.extend(
+                        (1..=2).map(|number| again(Purpose::EndedSessionAgain(number), true)),
+                    );
                 }
-            }
-        }
-        // A mirror of a foreign issuer's document on the endpoint's origin.
-        let origin = discovery::origin_of(self.facts.endpoint());
-        let own = |issuer: &String| issuer.trim_end_matches('/') == origin;
-        if !listed.is_empty() && !listed.iter().any(own) {
-            let [_, (role, url)] = discovery::origin_candidates(self.facts.endpoint());
-            list.push(asks::document(Purpose::AsMetadata(0, role), url));
-        }
-        list
-    }
-
-    fn as_diagnostics(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        for issuer in self
-            .facts
-            .issuers()
-            .iter()
-            .filter(|issuer| !issuer.fallback)
-        {
-            if !self.facts.found(issuer, Revision::HEADLINE).is_empty()
-                || self.facts.unregistered(issuer)
-            {
-                continue;
-            }
-            for (role, url) in discovery::as_candidates(&issuer.listed).unwrap_or_default() {
-                list.push(asks::document(Purpose::AsMetadata(issuer.index, role), url));
-            }
-        }
-        list
-    }
-
-    fn key_asks(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        for issuer in self.facts.issuers() {
-            for candidate in self.facts.found(issuer, Revision::HEADLINE) {
-                if let Some(url) = candidate.asm().and_then(|document| self.key_url(document)) {
-                    list.push(asks::document(Purpose::Jwks(issuer.index), url));
-                }
-            }
-        }
-        let of_issuers: Vec<String> = list.iter().map(|ask| ask.url.clone()).collect();
-        if let Some(prm) = self.facts.selected_prm(Revision::HEADLINE)
-            && let Some(url) = self.key_url(prm.document)
-            && !of_issuers.contains(&url)
-        {
-            list.push(asks::document(Purpose::PrmJwks, url));
-        }
-        list
-    }
-
-    fn key_url(&self, document: &Document) -> Option<String> {
-        let text = document.text("jwks_uri")?;
-        let url = Url::parse(text).ok()?;
-        self.facts.secure(&url).then(|| text.to_owned())
-    }
-
-    fn security_txt(&self) -> Vec<Ask> {
-        if !self.reachable() {
-            return Vec::new();
-        }
-        let origin = discovery::origin_of(self.facts.endpoint());
-        let mut list = vec![asks::document(
-            Purpose::SecurityTxt,
-            format!("{origin}/.well-known/security.txt"),
-        )];
-        let absent = self
-            .facts
-            .answer(Purpose::SecurityTxt)
-            .is_some_and(|answer| answer.outcome == Outcome::Miss);
-        if absent {
-            list.push(asks::document(
-                Purpose::SecurityTxtLegacy,
-                format!("{origin}/security.txt"),
-            ));
-        }
-        list
-    }
-
-    fn origin_asks(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        if let Some(base) = self.hello() {
-            for (purpose, origin) in [
-                (Purpose::ForeignOrigin, PROBE_ORIGIN),
-                (Purpose::NullOrigin, "null"),
-            ] {
-                list.push(asks::with(
-                    self.message(purpose, base.clone()),
-                    "origin",
-                    origin,
-                ));
-            }
-        }
-        list.push(asks::preflight(&self.endpoint));
-        list
-    }
-
-    /// X6, only where the https URL uses port 443.
-    fn plaintext(&self) -> Option<Ask> {
-        let url = Url::parse(&self.endpoint).ok()?;
-        if url.scheme() != "https" || url.port().is_some() {
-            return None;
-        }
-        let mut ask = self.message(Purpose::Plaintext, Message::Discover);
-        ask.url = self.endpoint.replacen("https://", "http://", 1);
-        Some(ask)
-    }
-
-    /// X17, X18, X19 and the stray session, where the server speaks without a token.
-    fn modern_asks(&self) -> Vec<Ask> {
-        if !self.modern_open() {
-            if self.legacy_open() && !self.facts.protected() {
-                return vec![self.message(Purpose::BogusVersion, Message::LegacyBogusVersion)];
-            }
-            return Vec::new();
-        }
-        vec![
-            self.message(
-                Purpose::BogusVersion,
-                Message::DiscoverAs("1900-01-01".into()),
-            ),
-            self.message(Purpose::VersionMismatch, Message::VersionMismatch),
-            self.message(Purpose::MethodMismatch, Message::MethodMismatch),
-            self.message(Purpose::MethodMissing, Message::MethodMissing),
-            self.message(Purpose::UnknownMethod, Message::UnknownMethod),
-            self.message(Purpose::StraySession, Message::StraySession),
-        ]
-    }
-
-    fn session_asks(&self) -> Vec<Ask> {
-        if self.session_of(Purpose::Initialize).is_none() || !self.facts.open_list() {
-            return Vec::new();
-        }
-        let mut list: Vec<Ask> = (1..=2)
-            .map(|number| {
-                self.message(
-                    Purpose::AnotherSession(number),
-                    Message::Initialize("2025-11-25"),
-                )
-            })
-            .collect();
-        list.push(self.message(Purpose::UnknownSession, Message::UnknownSession));
-        list
-    }
-
-    /// challenge-consistent: the challenged request three times on new connections.
-    fn repeat_asks(&self) -> Vec<Ask> {
-        let Some(base) = self.control_message() else {
-            return Vec::new();
-        };
-        if !self.facts.protected() || !self.hello_refused() {
-            return Vec::new();
-        }
-        (1..=3)
-            .map(|number| {
-                let mut ask = self.message(Purpose::Repeat(number), base.clone());
-                ask.fresh_connection = true;
-                ask.gap_ms = self.limits.repeat_gap_ms;
-                ask
-            })
-            .collect()
-    }
-
-    fn hello_refused(&self) -> bool {
-        [Purpose::Discover, Purpose::Initialize]
-            .into_iter()
-            .any(|purpose| {
-                self.facts
-                    .answer(purpose)
-                    .is_some_and(|answer| answer.refuses_for_credentials())
-            })
-    }
-
-    /// X12, X13, X14 and X20, on the control request.
-    fn credential_asks(&self) -> Vec<Ask> {
-        // An open server has nothing to probe, unless a PRM says that it takes tokens.
-        if !self.facts.protected() && self.facts.any_prm().is_none() {
-            return Vec::new();
-        }
-        let Some(base) = self.control_message() else {
-            return self.stream_credential_asks();
-        };
-        let secret = format!("authdex-invalid-{}", self.evidence.nonce);
-        let plain = |purpose| self.message(purpose, base.clone());
-        let mut list = vec![asks::with(
-            plain(Purpose::BogusToken),
-            "authorization",
-            &format!("Bearer {secret}"),
-        )];
-        if self.facts.protected() {
-            list.push(asks::with_query(
-                plain(Purpose::QueryAccessToken),
-                "access_token",
-                &secret,
-            ));
-            list.push(asks::with_query(
-                plain(Purpose::QueryToken),
-                "token",
-                &secret,
-            ));
-        }
-        list.push(asks::with(
-            plain(Purpose::EmptyBearer),
-            "authorization",
-            "Bearer",
-        ));
-        list.push(asks::with(
-            plain(Purpose::BasicCredentials),
-            "authorization",
-            "Basic bWNwOnNjYW4=",
-        ));
-        list.push(asks::with(
-            asks::with(
-                plain(Purpose::TwoBearers),
-                "authorization",
-                &format!("Bearer {secret}"),
-            ),
-            "authorization",
-            &format!("Bearer {secret}-2"),
-        ));
-        if self.facts.protected() {
-            list.push(self.message(Purpose::Batch, Message::Batch));
-        }
-        list
-    }
-
-    /// The GET-only SSE endpoint is probed with GET.
-    fn stream_credential_asks(&self) -> Vec<Ask> {
-        if !self.facts.protected() {
-            return Vec::new();
-        }
-        let secret = format!("authdex-invalid-{}", self.evidence.nonce);
-        let plain = |purpose| self.stream(purpose, &self.endpoint);
-        vec![
-            asks::with(
-                plain(Purpose::BogusToken),
-                "authorization",
-                &format!("Bearer {secret}"),
-            ),
-            asks::with_query(plain(Purpose::QueryAccessToken), "access_token", &secret),
-            asks::with(plain(Purpose::EmptyBearer), "authorization", "Bearer"),
-            asks::with(
-                plain(Purpose::BasicCredentials),
-                "authorization",
-                "Basic bWNwOnNjYW4=",
-            ),
-        ]
-    }
-
-    /// X15 and the CORS reads of documents.
-    fn forwarded_asks(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        let home = self.facts.endpoint();
-        if self.facts.protected()
-            && let Some(base) = self.control_message()
-        {
-            list.push(asks::forwarded(
-                self.message(Purpose::ForwardedEndpoint, base),
-            ));
-        }
-        let here = |url: &str| Url::parse(url).is_ok_and(|url| relation::same_origin(&url, home));
-        if let Some(prm) = self.facts.selected_prm(Revision::HEADLINE) {
-            let url = &prm.candidate.url;
-            if here(url) {
-                list.push(asks::forwarded_document(
-                    Purpose::ForwardedPrm,
-                    url,
-                    &self.evidence.nonce,
-                ));
-            }
-            list.push(asks::with(
-                asks::document(Purpose::CorsPrm, url.clone()),
-                "origin",
-                PROBE_ORIGIN,
-            ));
-        }
-        if let Some(candidate) = self.facts.issuers().first().and_then(|issuer| {
-            self.facts
-                .found(issuer, Revision::HEADLINE)
-                .first()
-                .copied()
-        }) {
-            if here(&candidate.url) {
-                list.push(asks::forwarded_document(
-                    Purpose::ForwardedAsMetadata,
-                    &candidate.url,
-                    &self.evidence.nonce,
-                ));
-            }
-            list.push(asks::with(
-                asks::document(Purpose::CorsAsMetadata, candidate.url.clone()),
-                "origin",
-                PROBE_ORIGIN,
-            ));
-            if let Some(url) = candidate.asm().and_then(|document| self.key_url(document)) {
-                list.push(asks::with(
-                    asks::document(Purpose::CorsJwks, url),
-                    "origin",
-                    PROBE_ORIGIN,
-                ));
             }
         }
         list
@@ -859,37 +441,12 @@ impl<'e> Plan<'e> {
 
     // --- building ----------------------------------------------------------------------------
 
-    /// X1 if the server hears it, else X3.
-    fn hello(&self) -> Option<Message> {
-        let heard = |purpose| {
-            self.facts
-                .answer(purpose)
-                .is_some_and(|answer| answer.result().is_some() || answer.refuses_for_credentials())
-        };
-        if heard(Purpose::Discover) {
-            Some(Message::Discover)
-        } else if heard(Purpose::Initialize) {
-            Some(Message::Initialize("2025-11-25"))
-        } else {
-            None
-        }
-    }
-
-    fn control_message(&self) -> Option<Message> {
-        Some(match crate::facts::classify::control(&self.facts)? {
-            Purpose::Discover => Message::Discover,
-            Purpose::ModernList(list) => Message::List(Era::Modern, list),
-            Purpose::LegacyList(list) => Message::List(Era::Legacy, list),
-            _ => Message::Initialize("2025-11-25"),
-        })
-    }
-
     fn message(&self, purpose: Purpose, message: Message) -> Ask {
         let context = asks::Context {
             endpoint: &self.endpoint,
             nonce: &self.evidence.nonce,
             version: &self.evidence.scanner,
-            session: self.session_of(Purpose::Initialize),
+            session: self.session(),
             negotiated: self.negotiated(),
             listed: self.newest_listed(),
         };

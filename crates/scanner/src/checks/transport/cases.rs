@@ -35,7 +35,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("tls-https-endpoint", Na, loopback),
     case("tls-https-endpoint", Inconclusive, || {
         // The record of an endpoint behind a plain-http development proxy: answers, no TLS.
-        changed(|w| without_tls(w))
+        changed(without_tls)
     }),
     // tls-plaintext-refused
     case("tls-plaintext-refused", Pass, World::compliant),
@@ -84,7 +84,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("tls-certificate-valid", Fail("untrusted"), || {
         certificate("mcp.example.com", |tls| {
-            tls.fault = Some(TlsFault::Untrusted)
+            tls.fault = Some(TlsFault::Untrusted);
         })
     }),
     case("tls-certificate-valid", Fail("expired"), || {
@@ -97,7 +97,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("tls-certificate-valid", Fail("wrong_name"), || {
         certificate("id.example.com", |tls| {
-            tls.fault = Some(TlsFault::WrongName)
+            tls.fault = Some(TlsFault::WrongName);
         })
     }),
     case("tls-certificate-valid", Fail("invalid"), || {

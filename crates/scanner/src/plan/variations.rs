@@ -1,0 +1,266 @@
+//! Requests whose answer is known, changed in one point: origins, versions, sessions,
+//! credentials, forwarding headers.
+
+use url::Url;
+
+use super::asks::{self, Era, Message};
+use super::{Ask, PROBE_ORIGIN, Plan};
+use crate::evidence::Purpose;
+use crate::facts::relation;
+use crate::report::Class;
+use crate::spec::Revision;
+
+impl Plan<'_> {
+    pub(super) fn origin_asks(&self) -> Vec<Ask> {
+        let mut list = Vec::new();
+        if let Some(base) = self.hello() {
+            for (purpose, origin) in [
+                (Purpose::ForeignOrigin, PROBE_ORIGIN),
+                (Purpose::NullOrigin, "null"),
+            ] {
+                list.push(asks::with(
+                    self.message(purpose, base.clone()),
+                    "origin",
+                    origin,
+                ));
+            }
+        }
+        list.push(asks::preflight(&self.endpoint));
+        list
+    }
+
+    /// X6, only where the https URL uses port 443.
+    pub(super) fn plaintext(&self) -> Option<Ask> {
+        let url = Url::parse(&self.endpoint).ok()?;
+        if url.scheme() != "https" || url.port().is_some() {
+            return None;
+        }
+        let mut ask = self.message(Purpose::Plaintext, Message::Discover);
+        ask.url = self.endpoint.replacen("https://", "http://", 1);
+        Some(ask)
+    }
+
+    /// X17, X18, X19 and the stray session, where the server speaks without a token.
+    pub(super) fn modern_asks(&self) -> Vec<Ask> {
+        if self.challenged(Era::Modern) {
+            return Vec::new();
+        }
+        if !self.modern_open() {
+            if self.legacy_open() && !self.challenged(Era::Legacy) {
+                return vec![self.message(Purpose::BogusVersion, Message::LegacyBogusVersion)];
+            }
+            return Vec::new();
+        }
+        vec![
+            self.message(
+                Purpose::BogusVersion,
+                Message::DiscoverAs("1900-01-01".into()),
+            ),
+            self.message(Purpose::VersionMismatch, Message::VersionMismatch),
+            self.message(Purpose::MethodMismatch, Message::MethodMismatch),
+            self.message(Purpose::MethodMissing, Message::MethodMissing),
+            self.message(Purpose::UnknownMethod, Message::UnknownMethod),
+            self.message(Purpose::StraySession, Message::StraySession),
+        ]
+    }
+
+    pub(super) fn session_asks(&self) -> Vec<Ask> {
+        if self.session_of(Purpose::Initialize).is_none() || !self.facts.open_list() {
+            return Vec::new();
+        }
+        let mut list: Vec<Ask> = (1..=2)
+            .map(|number| {
+                self.message(
+                    Purpose::AnotherSession(number),
+                    Message::Initialize("2025-11-25"),
+                )
+            })
+            .collect();
+        list.push(self.message(Purpose::UnknownSession, Message::UnknownSession));
+        // A session that another node made up on the spot is no finding: it has to be served on
+        // three connections.
+        if self.served(Purpose::UnknownSession) {
+            list.extend((1..=2).map(|number| {
+                let mut ask = self.message(
+                    Purpose::UnknownSessionAgain(number),
+                    Message::UnknownSession,
+                );
+                ask.fresh_connection = true;
+                ask
+            }));
+        }
+        list
+    }
+
+    /// challenge-consistent: the challenged request three times on new connections.
+    pub(super) fn repeat_asks(&self) -> Vec<Ask> {
+        let Some(base) = self.control_message() else {
+            return Vec::new();
+        };
+        if !self.facts.protected() || !self.hello_refused() {
+            return Vec::new();
+        }
+        (1..=3)
+            .map(|number| {
+                let mut ask = self.message(Purpose::Repeat(number), base.clone());
+                ask.fresh_connection = true;
+                ask.gap_ms = self.limits.repeat_gap_ms;
+                ask
+            })
+            .collect()
+    }
+
+    pub(super) fn hello_refused(&self) -> bool {
+        [Purpose::Discover, Purpose::Initialize]
+            .into_iter()
+            .any(|purpose| {
+                self.facts
+                    .answer(purpose)
+                    .is_some_and(|answer| answer.refuses_for_credentials())
+            })
+    }
+
+    /// X12, X13, X14 and X20, on the control request.
+    pub(super) fn credential_asks(&self) -> Vec<Ask> {
+        // An open server has nothing to probe, unless a PRM says that it takes tokens.
+        if !self.facts.protected() && self.facts.any_prm().is_none() {
+            return Vec::new();
+        }
+        let Some(base) = self.control_message() else {
+            return self.stream_credential_asks();
+        };
+        let secret = format!("authdex-invalid-{}", self.evidence.nonce);
+        let plain = |purpose| self.message(purpose, base.clone());
+        let mut list = vec![asks::with(
+            plain(Purpose::BogusToken),
+            "authorization",
+            &format!("Bearer {secret}"),
+        )];
+        if self.facts.protected() {
+            list.push(asks::with_query(
+                plain(Purpose::QueryAccessToken),
+                "access_token",
+                &secret,
+            ));
+            list.push(asks::with_query(
+                plain(Purpose::QueryToken),
+                "token",
+                &secret,
+            ));
+        }
+        list.push(asks::with(
+            plain(Purpose::EmptyBearer),
+            "authorization",
+            "Bearer",
+        ));
+        list.push(asks::with(
+            plain(Purpose::BasicCredentials),
+            "authorization",
+            "Basic bWNwOnNjYW4=",
+        ));
+        list.push(asks::with(
+            asks::with(
+                plain(Purpose::TwoBearers),
+                "authorization",
+                &format!("Bearer {secret}"),
+            ),
+            "authorization",
+            &format!("Bearer {secret}-2"),
+        ));
+        if self.facts.protected() || self.facts.class() == Class::Lazy {
+            list.push(self.message(Purpose::Batch, Message::Batch));
+        }
+        list
+    }
+
+    /// The GET-only SSE endpoint is probed with GET.
+    pub(super) fn stream_credential_asks(&self) -> Vec<Ask> {
+        if !self.facts.protected() {
+            return Vec::new();
+        }
+        let secret = format!("authdex-invalid-{}", self.evidence.nonce);
+        let plain = |purpose| self.stream(purpose, &self.endpoint);
+        vec![
+            asks::with(
+                plain(Purpose::BogusToken),
+                "authorization",
+                &format!("Bearer {secret}"),
+            ),
+            asks::with_query(plain(Purpose::QueryAccessToken), "access_token", &secret),
+            asks::with(plain(Purpose::EmptyBearer), "authorization", "Bearer"),
+            asks::with(
+                plain(Purpose::BasicCredentials),
+                "authorization",
+                "Basic bWNwOnNjYW4=",
+            ),
+        ]
+    }
+
+    /// X15, only to hosts and documents of the endpoint's own origin.
+    pub(super) fn forwarded_asks(&self) -> Vec<Ask> {
+        let mut list = Vec::new();
+        if self.facts.protected()
+            && let Some(base) = self.control_message()
+        {
+            list.push(asks::forwarded(
+                self.message(Purpose::ForwardedEndpoint, base),
+            ));
+        }
+        let home = self.facts.endpoint();
+        let documents = [
+            (Purpose::ForwardedPrm, self.prm_url()),
+            (
+                Purpose::ForwardedAsMetadata,
+                self.first_as_document().map(|(url, _)| url),
+            ),
+        ];
+        for (purpose, url) in documents {
+            if let Some(url) = url
+                && Url::parse(&url).is_ok_and(|url| relation::same_origin(&url, home))
+            {
+                list.push(asks::forwarded_document(
+                    purpose,
+                    &url,
+                    &self.evidence.nonce,
+                ));
+            }
+        }
+        list
+    }
+
+    /// The documents once more with an `Origin`, as a client in a browser reads them.
+    pub(super) fn cors_asks(&self) -> Vec<Ask> {
+        let first_as = self.first_as_document();
+        [
+            (Purpose::CorsPrm, self.prm_url()),
+            (
+                Purpose::CorsAsMetadata,
+                first_as.as_ref().map(|(url, _)| url.clone()),
+            ),
+            (Purpose::CorsJwks, first_as.and_then(|(_, keys)| keys)),
+        ]
+        .into_iter()
+        .filter_map(|(purpose, url)| {
+            Some(asks::with(
+                asks::document(purpose, url?),
+                "origin",
+                PROBE_ORIGIN,
+            ))
+        })
+        .collect()
+    }
+
+    fn prm_url(&self) -> Option<String> {
+        let prm = self.facts.selected_prm(Revision::HEADLINE)?;
+        Some(prm.candidate.url.clone())
+    }
+
+    /// URL of the first authorization-server document, and of the key set it names.
+    fn first_as_document(&self) -> Option<(String, Option<String>)> {
+        let issuer = self.facts.issuers().first()?;
+        let found = self.facts.found(issuer, Revision::HEADLINE);
+        let candidate = found.first()?;
+        let keys = candidate.asm().and_then(|document| self.key_url(document));
+        Some((candidate.url.clone(), keys))
+    }
+}
