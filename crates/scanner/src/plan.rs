@@ -474,7 +474,22 @@ fn purpose_of(era: Era, list: List) -> Purpose {
 fn same_question(a: Purpose, a_url: &str, b: Purpose, b_url: &str) -> bool {
     let both_as = matches!((a, b), (Purpose::AsMetadata(..), Purpose::AsMetadata(..)));
     let both_keys = matches!((a, b), (Purpose::Jwks(..), Purpose::Jwks(..)));
+    // Our own query values may be blanked in the record.
+    let ours = matches!(
+        a,
+        Purpose::QueryAccessToken
+            | Purpose::QueryToken
+            | Purpose::ForwardedPrm
+            | Purpose::ForwardedAsMetadata
+    );
+    if ours {
+        return a == b && without_query(a_url) == without_query(b_url);
+    }
     a_url == b_url && (a == b || both_as || both_keys)
+}
+
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or(url)
 }
 
 /// Redirects of these are followed within the origin.

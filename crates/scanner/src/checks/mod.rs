@@ -22,6 +22,8 @@ mod weigh;
 
 #[cfg(test)]
 pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
 
 use crate::check::{Area, Check, Judgement, Na, ProbeClass, na};
 use crate::evidence::Depth;

@@ -111,6 +111,32 @@ impl World {
         world
     }
 
+    /// A server that serves its lists to everybody, publishes metadata, and asks for a token
+    /// when a tool is called; it also refuses a token that it does not know.
+    pub(crate) fn lazy() -> Self {
+        let mut world = Self::open();
+        world
+            .document(PRM_URL, prm())
+            .document(ASM_URL, asm())
+            .document("https://id.example.com/jwks", jwks())
+            .purpose(Purpose::UnknownTool, challenge(&good_challenge(None)))
+            .on(
+                |ask| {
+                    is_endpoint(ask)
+                        && authorization(ask).is_some_and(|a| a.starts_with("Bearer authdex"))
+                },
+                challenge(&good_challenge(Some("invalid_token"))),
+            );
+        world
+    }
+
+    /// The old HTTP+SSE transport behind a token: POST is no operation, GET is challenged.
+    pub(crate) fn guarded_stream() -> Self {
+        let mut world = Self::compliant();
+        world.on(|ask| is_endpoint(ask) && ask.method == "POST", status(405));
+        world
+    }
+
     /// Answers MCP messages without a token, in the eras given.
     pub(crate) fn speak(&mut self, modern: bool, legacy: bool) -> &mut Self {
         self.rules.push(Box::new(move |ask| {

@@ -15,6 +15,19 @@ pub(super) fn worst(judgements: impl IntoIterator<Item = Judgement>) -> Judgemen
     })
 }
 
+/// [`worst`], or what `none` says if there is nothing to weigh.
+pub(super) fn worst_or(
+    judgements: impl IntoIterator<Item = Judgement>,
+    none: impl FnOnce() -> Judgement,
+) -> Judgement {
+    let mut judgements = judgements.into_iter().peekable();
+    if judgements.peek().is_none() {
+        none()
+    } else {
+        worst(judgements)
+    }
+}
+
 /// [`worst`] with a weight of the check's own for failures.
 pub(super) fn worst_by(
     judgements: impl IntoIterator<Item = Judgement>,
@@ -87,7 +100,8 @@ fn named(verdict: Verdict, issuer: &str) -> Verdict {
     }
 }
 
-/// The first of the highest rank. Nothing at all is n/a: there was nothing to judge.
+/// The first of the highest rank, with the places of others that found the same. Nothing at
+/// all is n/a: there was nothing to judge.
 fn pick(
     judgements: impl IntoIterator<Item = Judgement>,
     rank: impl Fn(&Judgement) -> (u8, u8),
@@ -95,13 +109,31 @@ fn pick(
     let mut chosen: Option<((u8, u8), Judgement)> = None;
     for judgement in judgements {
         let height = rank(&judgement);
-        if chosen.as_ref().is_none_or(|(known, _)| height > *known) {
-            chosen = Some((height, judgement));
+        match &mut chosen {
+            Some((known, kept)) if height == *known => add_places(kept, &judgement),
+            Some((known, _)) if height < *known => {}
+            _ => chosen = Some((height, judgement)),
         }
     }
     match chosen {
         Some((_, judgement)) => judgement,
         None => crate::check::na(crate::check::Na::Other("nothing_to_judge")),
+    }
+}
+
+/// Two observations of one fault are one finding with both places.
+fn add_places(kept: &mut Judgement, other: &Judgement) {
+    if let (
+        Ok(Verdict::Warn(fault) | Verdict::Fail(fault)),
+        Ok(Verdict::Warn(same) | Verdict::Fail(same)),
+    ) = (kept, other)
+        && fault.reason == same.reason
+    {
+        for place in &same.at {
+            if !fault.at.contains(place) {
+                fault.at.push(place.clone());
+            }
+        }
     }
 }
 
@@ -146,6 +178,22 @@ mod tests {
         );
         assert_eq!(reason(worst([na(Na::Depth), Ok(Verdict::Pass)])), "pass");
         assert_eq!(reason(worst([])), "nothing_to_judge");
+    }
+
+    #[test]
+    fn one_fault_seen_twice_is_one_finding_with_two_places() {
+        let at = |exchange| fail(Fault::new("same", "said", Place::status(exchange)));
+        let Ok(Verdict::Fail(found)) = worst([at(1), fail(fault("other")), at(2), at(1)]) else {
+            panic!("a failure was expected");
+        };
+        assert_eq!(found.at, [Place::status(1), Place::status(2)]);
+    }
+
+    #[test]
+    fn nothing_to_weigh_is_left_to_the_caller() {
+        let none = || inconclusive(Cause::NotCaptured);
+        assert_eq!(reason(worst_or([], none)), "not_captured");
+        assert_eq!(reason(worst_or([Ok(Verdict::Pass)], none)), "pass");
     }
 
     #[test]

@@ -115,42 +115,61 @@ pub(super) fn kind(facts: &Facts<'_>) -> Kind {
 }
 
 /// The purpose whose request the P1 probes vary: the first of X1 and X3 that was refused for
-/// lack of credentials; with an open handshake X2 or X4; on open servers what answered.
+/// lack of credentials; with an open handshake X2 or X4; on open servers what answered; on a
+/// GET-only endpoint X5.
 #[must_use]
 pub fn control(facts: &Facts<'_>) -> Option<Purpose> {
-    let refused = |purpose: &Purpose| {
-        facts
-            .answer(*purpose)
-            .is_some_and(Answer::refuses_for_credentials)
-    };
-    let opened = |purpose: &Purpose| {
-        facts
-            .answer(*purpose)
-            .is_some_and(|answer| answer.result().is_some())
-    };
     let hello = [Purpose::Discover, Purpose::Initialize];
     let lists = [
         Purpose::ModernList(List::Tools),
         Purpose::LegacyList(List::Tools),
     ];
-    let worded = |purpose: &Purpose| {
-        facts.answer(*purpose).is_some_and(|answer| {
-            matches!(
-                answer.outcome,
-                Outcome::Forbid
-                    | Outcome::RpcError
-                    | Outcome::Miss
-                    | Outcome::Other
-                    | Outcome::Fault
-            ) && answer.speaks_of_authentication()
-        })
+    hello
+        .into_iter()
+        .find(|purpose| refused(facts, *purpose))
+        .or_else(|| lists.into_iter().find(|purpose| refused(facts, *purpose)))
+        .or_else(|| hello.into_iter().find(|purpose| opened(facts, *purpose)))
+        .or_else(|| get_only(facts).then_some(Purpose::EventStream))
+        .or_else(|| hello.into_iter().find(|purpose| worded(facts, *purpose)))
+}
+
+/// The purpose whose request X7 repeats with an `Origin`: X1 if the server hears it, else X3,
+/// else the event stream of an endpoint that takes GET alone.
+#[must_use]
+pub fn greeting(facts: &Facts<'_>) -> Option<Purpose> {
+    let hello = [Purpose::Discover, Purpose::Initialize];
+    let streams = || {
+        get_only(facts)
+            || endpoint_event(facts)
+                .is_some_and(|(_, answer)| answer.exchange.purpose == Purpose::EventStream)
     };
     hello
         .into_iter()
-        .find(refused)
-        .or_else(|| lists.into_iter().find(refused))
-        .or_else(|| hello.into_iter().find(opened))
-        .or_else(|| hello.into_iter().find(worded))
+        .find(|purpose| opened(facts, *purpose) || refused(facts, *purpose))
+        .or_else(|| streams().then_some(Purpose::EventStream))
+        .or_else(|| hello.into_iter().find(|purpose| worded(facts, *purpose)))
+}
+
+fn refused(facts: &Facts<'_>, purpose: Purpose) -> bool {
+    facts
+        .answer(purpose)
+        .is_some_and(Answer::refuses_for_credentials)
+}
+
+fn opened(facts: &Facts<'_>, purpose: Purpose) -> bool {
+    facts
+        .answer(purpose)
+        .is_some_and(|answer| answer.result().is_some())
+}
+
+/// No result, under a status that is no refusal, but in words that speak of authentication.
+fn worded(facts: &Facts<'_>, purpose: Purpose) -> bool {
+    facts.answer(purpose).is_some_and(|answer| {
+        matches!(
+            answer.outcome,
+            Outcome::Forbid | Outcome::RpcError | Outcome::Miss | Outcome::Other | Outcome::Fault
+        ) && answer.speaks_of_authentication()
+    })
 }
 
 fn open_list(facts: &Facts<'_>) -> bool {
@@ -166,11 +185,6 @@ fn open_list(facts: &Facts<'_>) -> bool {
 
 /// Section 0.1, protected (i).
 fn protected_by_status(facts: &Facts<'_>) -> bool {
-    let refused = |purpose| {
-        facts
-            .answer(purpose)
-            .is_some_and(Answer::refuses_for_credentials)
-    };
     let asked = [
         Purpose::Discover,
         Purpose::DiscoverListed,
@@ -186,7 +200,7 @@ fn protected_by_status(facts: &Facts<'_>) -> bool {
         Purpose::LegacyList(List::Templates),
         Purpose::UnknownTool,
     ];
-    asked.into_iter().any(refused) || get_only(facts)
+    asked.into_iter().any(|purpose| refused(facts, purpose)) || get_only(facts)
 }
 
 /// A protected endpoint of the HTTP+SSE transport: GET is challenged, POST is no operation.

@@ -553,6 +553,87 @@ impl<'e> Facts<'e> {
         classify::control(self).and_then(|purpose| self.answer(purpose))
     }
 
+    /// The exchange spoke to the endpoint over its own scheme: no metadata document, no
+    /// file of the host, not the plain-http probe.
+    #[must_use]
+    pub fn at_endpoint(&self, answer: &Answer<'_>) -> bool {
+        !matches!(
+            answer.exchange.purpose,
+            Purpose::Plaintext
+                | Purpose::SiblingStream
+                | Purpose::Prm(_)
+                | Purpose::AsMetadata(..)
+                | Purpose::Jwks(_)
+                | Purpose::PrmJwks
+                | Purpose::ForwardedPrm
+                | Purpose::ForwardedAsMetadata
+                | Purpose::SecurityTxt
+                | Purpose::SecurityTxtLegacy
+                | Purpose::RandomWellKnown
+                | Purpose::RandomPath
+                | Purpose::CorsPrm
+                | Purpose::CorsAsMetadata
+                | Purpose::CorsJwks
+        )
+    }
+
+    /// The answer to the request that the Origin probes repeat.
+    #[must_use]
+    pub fn greeting(&self) -> Option<&Answer<'e>> {
+        classify::greeting(self).and_then(|purpose| self.answer(purpose))
+    }
+
+    /// X1 or X3 was refused for lack of credentials.
+    #[must_use]
+    pub fn hello_refused(&self) -> bool {
+        [Purpose::Discover, Purpose::Initialize]
+            .into_iter()
+            .filter_map(|purpose| self.answer(purpose))
+            .any(Answer::refuses_for_credentials)
+    }
+
+    /// Working metadata documents on the endpoint's own origin, each once: the purpose of
+    /// their X15 probe and their URL. Two of each kind at most.
+    #[must_use]
+    pub fn own_documents(&self) -> Vec<(Purpose, &str)> {
+        let own = |url: &str| {
+            Url::parse(url).is_ok_and(|url| relation::same_origin(&url, &self.endpoint))
+        };
+        let prms = self
+            .prm_candidates
+            .iter()
+            .filter(|candidate| candidate.prm().is_some())
+            .map(|candidate| candidate.url.as_str());
+        let listed = self
+            .issuers
+            .iter()
+            .flat_map(|issuer| &issuer.candidates)
+            .filter(|candidate| candidate.asm().is_some())
+            .map(|candidate| candidate.url.as_str());
+        let origin = self
+            .answers
+            .iter()
+            .filter(|answer| {
+                matches!(
+                    answer.exchange.purpose,
+                    Purpose::AsMetadata(_, AsRole::Origin | AsRole::OriginOidc)
+                ) && Document::of(answer).is_some_and(|document| document.is_asm_shaped())
+            })
+            .map(|answer| answer.exchange.asked.url.as_str());
+        let mut list: Vec<(Purpose, &str)> = Vec::new();
+        for (purpose, url) in prms.map(|url| (Purpose::ForwardedPrm, url)).chain(
+            listed
+                .chain(origin)
+                .map(|url| (Purpose::ForwardedAsMetadata, url)),
+        ) {
+            let of_kind = list.iter().filter(|(known, _)| *known == purpose).count();
+            if of_kind < 2 && own(url) && !list.iter().any(|(_, known)| *known == url) {
+                list.push((purpose, url));
+            }
+        }
+        list
+    }
+
     /// Finding rests on an exchange whose certificate did not validate.
     #[must_use]
     pub fn unvalidated(&self, places: &[Place]) -> bool {

@@ -132,6 +132,18 @@ impl<'e> Answer<'e> {
         }
     }
 
+    /// The request was served: a JSON-RPC result, or an event stream where one was asked
+    /// for with GET.
+    #[must_use]
+    pub fn served(&self) -> bool {
+        self.result().is_some()
+            || (self.exchange.asked.method == "GET"
+                && self.response().is_some_and(|response| {
+                    response.status == 200
+                        && response.media_type().as_deref() == Some("text/event-stream")
+                }))
+    }
+
     /// The code of a JSON-RPC error.
     #[must_use]
     pub fn error_code(&self) -> Option<i64> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::asks::{Era, Message};
-use super::{Plan, host_of, purpose_of};
+use super::{Ask, Plan, host_of, purpose_of};
 use crate::evidence::{ExchangeId, List, Purpose};
 use crate::facts::outcome::{Outcome, Rpc};
 use crate::report::Class;
@@ -153,28 +153,15 @@ impl Plan<'_> {
             .cloned()
     }
 
-    /// X1 if the server hears it, else X3.
-    pub(super) fn hello(&self) -> Option<Message> {
-        let heard = |purpose| {
-            self.facts
-                .answer(purpose)
-                .is_some_and(|answer| answer.result().is_some() || answer.refuses_for_credentials())
-        };
-        if heard(Purpose::Discover) {
-            Some(Message::Discover)
-        } else if heard(Purpose::Initialize) {
-            Some(Message::Initialize("2025-11-25"))
-        } else {
-            None
-        }
-    }
-
-    pub(super) fn control_message(&self) -> Option<Message> {
-        Some(match crate::facts::classify::control(&self.facts)? {
+    /// The request of one purpose once more, under another purpose.
+    pub(super) fn varied(&self, purpose: Purpose, base: Purpose) -> Ask {
+        let message = match base {
+            Purpose::EventStream => return self.stream(purpose, &self.endpoint),
             Purpose::Discover => Message::Discover,
             Purpose::ModernList(list) => Message::List(Era::Modern, list),
             Purpose::LegacyList(list) => Message::List(Era::Legacy, list),
             _ => Message::Initialize("2025-11-25"),
-        })
+        };
+        self.message(purpose, message)
     }
 }

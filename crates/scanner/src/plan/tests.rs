@@ -338,3 +338,64 @@ proptest! {
         }
     }
 }
+
+/// The GET-only endpoint of the old transport is probed with GET, by every variation that
+/// does not need a body.
+#[test]
+fn a_guarded_stream_is_probed_with_get() {
+    let evidence = World::guarded_stream().scan();
+    for purpose in [
+        Purpose::BogusToken,
+        Purpose::QueryAccessToken,
+        Purpose::QueryToken,
+        Purpose::EmptyBearer,
+        Purpose::BasicCredentials,
+        Purpose::TwoBearers,
+        Purpose::ForeignOrigin,
+        Purpose::NullOrigin,
+    ] {
+        let exchange = crate::facts::last_of(&evidence, purpose)
+            .unwrap_or_else(|| panic!("{purpose:?} was not asked"));
+        assert_eq!(exchange.asked.method, "GET", "{purpose:?}");
+        assert_eq!(exchange.asked.body, None, "{purpose:?}");
+    }
+    assert_eq!(asked(&evidence, |purpose| purpose == Purpose::Batch), 0);
+}
+
+/// X15 varies every working document of the endpoint's origin, each under a URL of its own.
+#[test]
+fn forwarding_headers_are_tried_on_every_own_document() {
+    let mut world = World::compliant();
+    world.document(
+        "https://mcp.example.com/.well-known/oauth-authorization-server",
+        crate::checks::testkit::asm(),
+    );
+    let evidence = world.scan();
+    assert_eq!(
+        asked(&evidence, |purpose| purpose == Purpose::ForwardedPrm),
+        1
+    );
+    assert_eq!(
+        asked(&evidence, |purpose| purpose == Purpose::ForwardedAsMetadata),
+        1
+    );
+    let probe = crate::facts::last_of(&evidence, Purpose::ForwardedPrm).expect("asked");
+    assert!(probe.asked.url.starts_with(&format!("{PRM_URL}?")));
+}
+
+/// A record that blanks our query values does not make the plan ask again.
+#[test]
+fn blanked_query_values_are_still_recognised() {
+    let mut evidence = World::compliant().scan();
+    for exchange in &mut evidence.exchanges {
+        if let Some((before, _)) = exchange.asked.url.split_once("authdex-") {
+            exchange.asked.url = format!("{before}[blanked]");
+        }
+    }
+    let again: Vec<Purpose> = super::next(&evidence, &Limits::default())
+        .iter()
+        .map(|ask| ask.purpose)
+        .filter(|purpose| *purpose != Purpose::RandomWellKnown)
+        .collect();
+    assert_eq!(again, []);
+}

@@ -6,25 +6,22 @@ use url::Url;
 use super::asks::{self, Era, Message};
 use super::{Ask, PROBE_ORIGIN, Plan};
 use crate::evidence::Purpose;
-use crate::facts::relation;
+use crate::facts::classify;
 use crate::report::Class;
 use crate::spec::Revision;
 
 impl Plan<'_> {
     pub(super) fn origin_asks(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
-        if let Some(base) = self.hello() {
-            for (purpose, origin) in [
-                (Purpose::ForeignOrigin, PROBE_ORIGIN),
-                (Purpose::NullOrigin, "null"),
-            ] {
-                list.push(asks::with(
-                    self.message(purpose, base.clone()),
-                    "origin",
-                    origin,
-                ));
-            }
-        }
+        let base = classify::greeting(&self.facts);
+        let mut list: Vec<Ask> = [
+            (Purpose::ForeignOrigin, PROBE_ORIGIN),
+            (Purpose::NullOrigin, "null"),
+        ]
+        .into_iter()
+        .filter_map(|(purpose, origin)| {
+            Some(asks::with(self.varied(purpose, base?), "origin", origin))
+        })
+        .collect();
         list.push(asks::preflight(&self.endpoint));
         list
     }
@@ -94,30 +91,20 @@ impl Plan<'_> {
 
     /// challenge-consistent: the challenged request three times on new connections.
     pub(super) fn repeat_asks(&self) -> Vec<Ask> {
-        let Some(base) = self.control_message() else {
+        let Some(base) = classify::control(&self.facts) else {
             return Vec::new();
         };
-        if !self.facts.protected() || !self.hello_refused() {
+        if !self.facts.protected() || !self.facts.hello_refused() {
             return Vec::new();
         }
         (1..=3)
             .map(|number| {
-                let mut ask = self.message(Purpose::Repeat(number), base.clone());
+                let mut ask = self.varied(Purpose::Repeat(number), base);
                 ask.fresh_connection = true;
                 ask.gap_ms = self.limits.repeat_gap_ms;
                 ask
             })
             .collect()
-    }
-
-    pub(super) fn hello_refused(&self) -> bool {
-        [Purpose::Discover, Purpose::Initialize]
-            .into_iter()
-            .any(|purpose| {
-                self.facts
-                    .answer(purpose)
-                    .is_some_and(|answer| answer.refuses_for_credentials())
-            })
     }
 
     /// X12, X13, X14 and X20, on the control request.
@@ -126,11 +113,11 @@ impl Plan<'_> {
         if !self.facts.protected() && self.facts.any_prm().is_none() {
             return Vec::new();
         }
-        let Some(base) = self.control_message() else {
-            return self.stream_credential_asks();
+        let Some(base) = classify::control(&self.facts) else {
+            return Vec::new();
         };
         let secret = format!("authdex-invalid-{}", self.evidence.nonce);
-        let plain = |purpose| self.message(purpose, base.clone());
+        let plain = |purpose| self.varied(purpose, base);
         let mut list = vec![asks::with(
             plain(Purpose::BogusToken),
             "authorization",
@@ -167,64 +154,33 @@ impl Plan<'_> {
             "authorization",
             &format!("Bearer {secret}-2"),
         ));
-        if self.facts.protected() || self.facts.class() == Class::Lazy {
+        if base != Purpose::EventStream
+            && (self.facts.protected() || self.facts.class() == Class::Lazy)
+        {
             list.push(self.message(Purpose::Batch, Message::Batch));
         }
         list
     }
 
-    /// The GET-only SSE endpoint is probed with GET.
-    pub(super) fn stream_credential_asks(&self) -> Vec<Ask> {
-        if !self.facts.protected() {
+    /// X15: the control request, and every working document on the endpoint's own origin.
+    pub(super) fn forwarded_asks(&self) -> Vec<Ask> {
+        if !self.facts.class().graded() {
             return Vec::new();
         }
-        let secret = format!("authdex-invalid-{}", self.evidence.nonce);
-        let plain = |purpose| self.stream(purpose, &self.endpoint);
-        vec![
-            asks::with(
-                plain(Purpose::BogusToken),
-                "authorization",
-                &format!("Bearer {secret}"),
-            ),
-            asks::with_query(plain(Purpose::QueryAccessToken), "access_token", &secret),
-            asks::with(plain(Purpose::EmptyBearer), "authorization", "Bearer"),
-            asks::with(
-                plain(Purpose::BasicCredentials),
-                "authorization",
-                "Basic bWNwOnNjYW4=",
-            ),
-        ]
-    }
-
-    /// X15, only to hosts and documents of the endpoint's own origin.
-    pub(super) fn forwarded_asks(&self) -> Vec<Ask> {
         let mut list = Vec::new();
         if self.facts.protected()
-            && let Some(base) = self.control_message()
+            && let Some(base) = classify::control(&self.facts)
         {
             list.push(asks::forwarded(
-                self.message(Purpose::ForwardedEndpoint, base),
+                self.varied(Purpose::ForwardedEndpoint, base),
             ));
         }
-        let home = self.facts.endpoint();
-        let documents = [
-            (Purpose::ForwardedPrm, self.prm_url()),
-            (
-                Purpose::ForwardedAsMetadata,
-                self.first_as_document().map(|(url, _)| url),
-            ),
-        ];
-        for (purpose, url) in documents {
-            if let Some(url) = url
-                && Url::parse(&url).is_ok_and(|url| relation::same_origin(&url, home))
-            {
-                list.push(asks::forwarded_document(
-                    purpose,
-                    &url,
-                    &self.evidence.nonce,
-                ));
-            }
-        }
+        list.extend(
+            self.facts
+                .own_documents()
+                .into_iter()
+                .map(|(purpose, url)| asks::forwarded_document(purpose, url, &self.evidence.nonce)),
+        );
         list
     }
 
