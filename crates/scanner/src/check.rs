@@ -464,3 +464,37 @@ pub fn warn(fault: Fault) -> Judgement {
 pub fn fail(fault: Fault) -> Judgement {
     Ok(Verdict::Fail(fault))
 }
+
+/// The first failure, else the first warning, else a pass. Further faults of the same degree
+/// lend the finding their sentences and places.
+///
+/// # Errors
+///
+/// Never.
+pub fn worst(fails: Vec<Fault>, warns: Vec<Fault>) -> Judgement {
+    if let Some(fault) = joined(fails) {
+        return fail(fault);
+    }
+    match joined(warns) {
+        Some(fault) => warn(fault),
+        None => Ok(Verdict::Pass),
+    }
+}
+
+/// At most this many sentences are joined; the places of all are kept.
+const JOINED: usize = 4;
+
+fn joined(faults: Vec<Fault>) -> Option<Fault> {
+    let mut rest = faults.into_iter();
+    let mut first = rest.next()?;
+    for (count, fault) in (1..).zip(rest) {
+        if count < JOINED {
+            first.said.push_str("; ");
+            first.said.push_str(&fault.said);
+        }
+        for place in fault.at {
+            first = first.and(place);
+        }
+    }
+    Some(first)
+}

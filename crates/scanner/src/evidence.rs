@@ -416,6 +416,11 @@ pub enum Purpose {
     Jwks(u8),
     /// The `jwks_uri` of the protected-resource metadata.
     PrmJwks,
+    /// A protected-resource candidate on the other host that `resource` names, where both
+    /// hosts belong to one registrable domain (prm-resource-same-origin).
+    AliasPrm(PrmRole),
+    /// X1 or X3 on that other host.
+    AliasEndpoint,
     /// A random bearer token \[X12\].
     BogusToken,
     /// A random `access_token` in the query \[X13\].

@@ -393,6 +393,7 @@ impl<'e> Plan<'e> {
     fn variations(&self) -> Vec<Ask> {
         let mut list = self.as_diagnostics();
         list.extend(self.key_asks());
+        list.extend(self.alias_asks());
         list.extend(self.security_txt());
         if self.only_redirects() || !self.reachable() {
             return list;

@@ -3,6 +3,7 @@
 
 use url::Url;
 
+use super::relation;
 use crate::evidence::{AsRole, PrmRole};
 use crate::spec::Revision;
 
@@ -81,6 +82,22 @@ pub fn prm_candidates(endpoint: &Url, header: Option<&str>) -> Vec<(PrmRole, Str
 pub fn prm_credited(role: PrmRole, revision: Revision) -> bool {
     let diagnostic = matches!(role, PrmRole::Appended | PrmRole::Parent);
     !diagnostic && revision >= Revision::V2025_06_18
+}
+
+/// The endpoint on the other host that `resource` names, where that could be the same
+/// deployment under another name: https, same port, and one registrable domain.
+#[must_use]
+pub fn alias(endpoint: &Url, resource: &str) -> Option<Url> {
+    let named = Url::parse(resource).ok()?;
+    let (host, home) = (named.host_str()?, endpoint.host_str()?);
+    let domain = relation::registrable_domain(host)?;
+    let alike = named.scheme() == "https"
+        && endpoint.scheme() == "https"
+        && named.port() == endpoint.port()
+        && host != home
+        && relation::registrable_domain(home)? == domain;
+    let mut other = endpoint.clone();
+    (alike && other.set_host(Some(host)).is_ok()).then_some(other)
 }
 
 /// Authorization-server candidates of an issuer in order (section a.2), without the origin
@@ -218,6 +235,25 @@ mod tests {
                 "https://as.example/.well-known/oauth-authorization-server",
             ]
         );
+    }
+
+    #[test]
+    fn an_alias_shares_the_registrable_domain() {
+        let endpoint = Url::parse("https://mcp.acme.dev/mcp?x=1").expect("a URL");
+        assert_eq!(
+            alias(&endpoint, "https://api.acme.dev/").map(String::from),
+            Some("https://api.acme.dev/mcp?x=1".into())
+        );
+        for other in [
+            "https://mcp.acme.dev/mcp",
+            "http://api.acme.dev/mcp",
+            "https://api.acme.dev:8443/mcp",
+            "https://api.other.dev/mcp",
+            "https://10.0.0.1/mcp",
+            "api://x",
+        ] {
+            assert_eq!(alias(&endpoint, other), None, "{other}");
+        }
     }
 
     #[test]

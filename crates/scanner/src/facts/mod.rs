@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod issuer;
 pub mod json;
 pub mod keys;
+pub mod lookup;
 pub mod outcome;
 pub mod relation;
 pub mod sse;
@@ -320,7 +321,8 @@ impl<'e> Facts<'e> {
         match self.class() {
             Class::LegacyOauth => Err(Unmet::Blocked("prm-discoverable")),
             Class::Lazy => Err(Unmet::Blocked("challenge-lazy-prm")),
-            Class::Oauth | Class::BrowserSso => Err(Unmet::Blocked("prm-discoverable")),
+            Class::Oauth => Err(Unmet::Blocked("prm-discoverable")),
+            Class::BrowserSso => Err(Unmet::Blocked("challenge-not-login-redirect")),
             Class::StaticKey
             | Class::Open
             | Class::HttpSse

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::asks::Message;
 use super::{Ask, Plan, asks};
 use crate::evidence::{PrmRole, Purpose};
 use crate::facts::discovery;
@@ -100,6 +101,27 @@ impl Plan<'_> {
         let text = document.text("jwks_uri")?;
         let url = Url::parse(text).ok()?;
         self.facts.secure(&url).then(|| text.to_owned())
+    }
+
+    /// Whether the other host that `resource` names is the same deployment.
+    pub(super) fn alias_asks(&self) -> Vec<Ask> {
+        let Some(alias) = self
+            .facts
+            .selected_prm(Revision::HEADLINE)
+            .and_then(|prm| discovery::alias(self.facts.endpoint(), prm.resource()?))
+        else {
+            return Vec::new();
+        };
+        let mut list: Vec<Ask> = discovery::prm_candidates(&alias, None)
+            .into_iter()
+            .filter(|(role, _)| discovery::prm_credited(*role, Revision::HEADLINE))
+            .map(|(role, url)| asks::document(Purpose::AliasPrm(role), url))
+            .collect();
+        let hello = self.hello().unwrap_or(Message::Discover);
+        let mut ask = self.message(Purpose::AliasEndpoint, hello);
+        ask.url = alias.into();
+        list.push(ask);
+        list
     }
 
     pub(super) fn security_txt(&self) -> Vec<Ask> {
