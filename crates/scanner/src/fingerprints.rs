@@ -376,8 +376,7 @@ const MARKS: &[Mark] = &[
         name: "FastMCP",
         members: |document| {
             python_library(document)
-                && document.get("client_id_metadata_document_supported")
-                    == Some(&Value::Bool(true))
+                && document.get("client_id_metadata_document_supported") == Some(&Value::Bool(true))
         },
         ..NONE
     },
@@ -446,7 +445,10 @@ mod tests {
     #[test]
     fn hosts_are_names_and_not_substrings() {
         let known = |issuer: &str| recognise(issuer, None).map(|product| product.id);
-        assert_eq!(known("https://login.microsoftonline.com/5f3a/v2.0"), Some("entra"));
+        assert_eq!(
+            known("https://login.microsoftonline.com/5f3a/v2.0"),
+            Some("entra")
+        );
         assert_eq!(known("https://acme.eu.auth0.com/"), Some("auth0"));
         assert_eq!(known("https://evilauth0.com/"), None);
         assert_eq!(known("https://auth0.com.evil.dev/"), None);
@@ -462,7 +464,10 @@ mod tests {
     #[test]
     fn hosts_outweigh_paths_and_paths_outweigh_members() {
         assert_eq!(
-            id("https://id.acme.dev/realms/main", json!({ "mfa_challenge_endpoint": "x" })),
+            id(
+                "https://id.acme.dev/realms/main",
+                json!({ "mfa_challenge_endpoint": "x" })
+            ),
             Some(("keycloak", Basis::IssuerPath))
         );
         assert_eq!(
@@ -493,7 +498,10 @@ mod tests {
             Some(("mcp-typescript", Basis::Members))
         );
         let python = document(json!(["client_secret_post", "client_secret_basic"]));
-        assert_eq!(id(issuer, python.clone()), Some(("mcp-python", Basis::Members)));
+        assert_eq!(
+            id(issuer, python.clone()),
+            Some(("mcp-python", Basis::Members))
+        );
         let mut proxy = python;
         proxy["client_id_metadata_document_supported"] = true.into();
         assert_eq!(id(issuer, proxy), Some(("fastmcp", Basis::Members)));

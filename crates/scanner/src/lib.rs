@@ -11,6 +11,7 @@ pub mod checks;
 pub mod diff;
 pub mod evidence;
 pub mod facts;
+pub mod fingerprints;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod grade;

@@ -112,9 +112,9 @@ fn offers_dcr(document: &Document) -> bool {
 /// No user ever signs in: neither an authorization endpoint nor a grant that needs one.
 fn is_for_machines(document: &Document) -> bool {
     document.get("authorization_endpoint").is_none()
-        && document.texts("grant_types_supported").is_some_and(|grants| {
-            !grants.is_empty() && !grants.contains(&"authorization_code")
-        })
+        && document
+            .texts("grant_types_supported")
+            .is_some_and(|grants| !grants.is_empty() && !grants.contains(&"authorization_code"))
 }
 
 /// One fault over all authorization servers, pointing at each document.
@@ -168,7 +168,10 @@ fn cimd_advertised(facts: &Facts<'_>, revision: Revision) -> Judgement {
     }) {
         return fail(Fault::new(
             "not_boolean",
-            format!("`{CIMD}` is {} instead of a boolean", quote(&value.to_string())),
+            format!(
+                "`{CIMD}` is {} instead of a boolean",
+                quote(&value.to_string())
+            ),
             asm.document.place(CIMD),
         ));
     }
@@ -200,9 +203,7 @@ fn dcr_advertised(facts: &Facts<'_>, revision: Revision) -> Judgement {
             "no registration endpoint is published, which this revision recommends",
             REGISTRATION,
         )),
-        Revision::V2026_07_28
-            if registers && !asms.iter().any(|asm| offers_cimd(asm.document)) =>
-        {
+        Revision::V2026_07_28 if registers && !asms.iter().any(|asm| offers_cimd(asm.document)) => {
             warn(everywhere(
                 &asms,
                 "dcr_without_cimd",

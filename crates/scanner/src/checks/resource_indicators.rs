@@ -1,9 +1,9 @@
 //! Resource indicators (RFC 8707, catalogue section 1.7): whether tokens can be asked for and
 //! issued for this resource alone.
 
+use super::deeper;
 #[cfg(test)]
 use super::testkit::*;
-use super::deeper;
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet, Verdict,
     fail, na, warn,
@@ -24,8 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
         revisions: Matrix::of("NAAA"),
         cites: &[
             Spec::Rfc(8707).at("2"),
-            Spec::Mcp(Revision::V2026_07_28)
-                .at("authorization#resource-parameter-implementation"),
+            Spec::Mcp(Revision::V2026_07_28).at("authorization#resource-parameter-implementation"),
             Spec::Documentation.at("Microsoft Entra ID: Application ID URI of an MCP server"),
         ],
         why: "The vendor rejects a request whose resource and scopes disagree, and users are then told to switch the resource binding off.",
@@ -43,8 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::High,
         revisions: Matrix::of("NAAA"),
         cites: &[
-            Spec::Mcp(Revision::V2025_06_18)
-                .at("authorization#resource-parameter-implementation"),
+            Spec::Mcp(Revision::V2025_06_18).at("authorization#resource-parameter-implementation"),
             Spec::OAuth21.at("3.1"),
             Spec::Rfc(8707).at("2"),
         ],
@@ -166,7 +164,10 @@ fn scope_prefix(facts: &Facts<'_>, revision: Revision) -> Judgement {
         .map_or_else(|| prm.place("scopes_supported"), |(_, place)| place.clone());
     warn(Fault::new(
         reason,
-        format!("{said}, although {} ties scopes to a resource", product.name),
+        format!(
+            "{said}, although {} ties scopes to a resource",
+            product.name
+        ),
         place,
     ))
 }
@@ -194,9 +195,15 @@ fn entra(scopes: &'static [&'static str]) -> World {
 #[cfg(test)]
 pub(super) const CASES: &[Case] = &[
     case("ri-scope-prefix", Expect::Na, World::compliant),
-    case("ri-scope-prefix", Expect::Pass, || entra(&["https://mcp.example.com/mcp/read", "openid"])),
-    case("ri-scope-prefix", Expect::Warn("openid_only"), || entra(&["openid", "profile"])),
-    case("ri-scope-prefix", Expect::Warn("no_prefix"), || entra(&["read"])),
+    case("ri-scope-prefix", Expect::Pass, || {
+        entra(&["https://mcp.example.com/mcp/read", "openid"])
+    }),
+    case("ri-scope-prefix", Expect::Warn("openid_only"), || {
+        entra(&["openid", "profile"])
+    }),
+    case("ri-scope-prefix", Expect::Warn("no_prefix"), || {
+        entra(&["read"])
+    }),
     case("ri-scope-prefix", Expect::Fail("other_prefix"), || {
         entra(&["openid", "api://6f0c2e/mcp.read"])
     }),
@@ -206,21 +213,32 @@ pub(super) const CASES: &[Case] = &[
         world
     }),
     case("ri-scope-prefix", Expect::Na, || entra(&[])),
-    case_in(Revision::V2025_06_18, "ri-scope-prefix", Expect::Fail("other_prefix"), || {
-        entra(&["api://6f0c2e/mcp.read"])
-    }),
-    case("ri-scope-prefix", Expect::Blocked("prm-discoverable"), || {
-        changed(|w| {
-            w.on(|ask| ask.url == PRM_URL, status(503));
-        })
-    }),
-    case("ri-scope-prefix", Expect::Blocked("prm-resource-syntax"), || {
-        let mut world = entra(&["openid"]);
-        world.prm(|prm| {
-            prm.as_object_mut().expect("an object").remove("resource");
-        });
-        world
-    }),
+    case_in(
+        Revision::V2025_06_18,
+        "ri-scope-prefix",
+        Expect::Fail("other_prefix"),
+        || entra(&["api://6f0c2e/mcp.read"]),
+    ),
+    case(
+        "ri-scope-prefix",
+        Expect::Blocked("prm-discoverable"),
+        || {
+            changed(|w| {
+                w.on(|ask| ask.url == PRM_URL, status(503));
+            })
+        },
+    ),
+    case(
+        "ri-scope-prefix",
+        Expect::Blocked("prm-resource-syntax"),
+        || {
+            let mut world = entra(&["openid"]);
+            world.prm(|prm| {
+                prm.as_object_mut().expect("an object").remove("resource");
+            });
+            world
+        },
+    ),
     case("ri-authorize-accepts", Expect::Na, World::compliant),
     case("ri-foreign-refused", Expect::Na, World::compliant),
     case("ri-token-audience", Expect::Na, World::compliant),

@@ -61,7 +61,11 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("reg-mechanism-available", Expect::Pass, cimd_only),
     case("reg-mechanism-available", Expect::Pass, dcr_only),
     case("reg-mechanism-available", Expect::Pass, second_offers),
-    case("reg-mechanism-available", Expect::Warn("closed_registration"), neither),
+    case(
+        "reg-mechanism-available",
+        Expect::Warn("closed_registration"),
+        neither,
+    ),
     case("reg-mechanism-available", Expect::Na, || {
         with(|asm| {
             remove(asm, "client_id_metadata_document_supported");
@@ -69,13 +73,31 @@ pub(in crate::checks) const CASES: &[Case] = &[
             asm["grant_types_supported"] = json!(["client_credentials"]);
         })
     }),
-    case("reg-mechanism-available", Expect::Blocked("asm-discoverable"), unread),
-    case("reg-mechanism-available", Expect::Blocked("asm-issuer-identical"), foreign),
+    case(
+        "reg-mechanism-available",
+        Expect::Blocked("asm-discoverable"),
+        unread,
+    ),
+    case(
+        "reg-mechanism-available",
+        Expect::Blocked("asm-issuer-identical"),
+        foreign,
+    ),
     case("reg-cimd-advertised", Expect::Pass, cimd_only),
     case("reg-cimd-advertised", Expect::Pass, second_offers),
     case("reg-cimd-advertised", Expect::Warn("dcr_only"), dcr_only),
-    case_in(Revision::V2025_11_25, "reg-cimd-advertised", Expect::Warn("absent"), dcr_only),
-    case_in(Revision::V2025_06_18, "reg-cimd-advertised", Expect::Na, dcr_only),
+    case_in(
+        Revision::V2025_11_25,
+        "reg-cimd-advertised",
+        Expect::Warn("absent"),
+        dcr_only,
+    ),
+    case_in(
+        Revision::V2025_06_18,
+        "reg-cimd-advertised",
+        Expect::Na,
+        dcr_only,
+    ),
     case("reg-cimd-advertised", Expect::Warn("absent"), neither),
     case("reg-cimd-advertised", Expect::Warn("off"), || {
         with(|asm| asm["client_id_metadata_document_supported"] = false.into())
@@ -83,16 +105,53 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("reg-cimd-advertised", Expect::Fail("not_boolean"), || {
         with(|asm| asm["client_id_metadata_document_supported"] = "true".into())
     }),
-    case("reg-cimd-advertised", Expect::Blocked("asm-discoverable"), unread),
-    case_in(Revision::V2025_06_18, "reg-dcr-advertised", Expect::Pass, dcr_only),
-    case_in(Revision::V2025_06_18, "reg-dcr-advertised", Expect::Warn("absent"), cimd_only),
-    case_in(Revision::V2025_03_26, "reg-dcr-advertised", Expect::Warn("absent"), cimd_only),
-    case_in(Revision::V2025_11_25, "reg-dcr-advertised", Expect::Pass, cimd_only),
-    case_in(Revision::V2025_11_25, "reg-dcr-advertised", Expect::Pass, dcr_only),
+    case(
+        "reg-cimd-advertised",
+        Expect::Blocked("asm-discoverable"),
+        unread,
+    ),
+    case_in(
+        Revision::V2025_06_18,
+        "reg-dcr-advertised",
+        Expect::Pass,
+        dcr_only,
+    ),
+    case_in(
+        Revision::V2025_06_18,
+        "reg-dcr-advertised",
+        Expect::Warn("absent"),
+        cimd_only,
+    ),
+    case_in(
+        Revision::V2025_03_26,
+        "reg-dcr-advertised",
+        Expect::Warn("absent"),
+        cimd_only,
+    ),
+    case_in(
+        Revision::V2025_11_25,
+        "reg-dcr-advertised",
+        Expect::Pass,
+        cimd_only,
+    ),
+    case_in(
+        Revision::V2025_11_25,
+        "reg-dcr-advertised",
+        Expect::Pass,
+        dcr_only,
+    ),
     case("reg-dcr-advertised", Expect::Pass, cimd_only),
     case("reg-dcr-advertised", Expect::Pass, both),
-    case("reg-dcr-advertised", Expect::Warn("dcr_without_cimd"), dcr_only),
-    case("reg-dcr-advertised", Expect::Blocked("asm-discoverable"), unread),
+    case(
+        "reg-dcr-advertised",
+        Expect::Warn("dcr_without_cimd"),
+        dcr_only,
+    ),
+    case(
+        "reg-dcr-advertised",
+        Expect::Blocked("asm-discoverable"),
+        unread,
+    ),
     case("dcr-open", Expect::Na, both),
     case("dcr-protocol", Expect::Na, both),
     case("dcr-redirect-policy", Expect::Na, both),
