@@ -2,12 +2,11 @@
 
 use url::Url;
 
-use super::asks::Message;
 use super::{Ask, Plan, asks};
 use crate::evidence::{PrmRole, Purpose};
-use crate::facts::discovery;
 use crate::facts::documents::Document;
 use crate::facts::outcome::Outcome;
+use crate::facts::{classify, discovery};
 use crate::spec::Revision;
 
 impl Plan<'_> {
@@ -117,8 +116,8 @@ impl Plan<'_> {
             .filter(|(role, _)| discovery::prm_credited(*role, Revision::HEADLINE))
             .map(|(role, url)| asks::document(Purpose::AliasPrm(role), url))
             .collect();
-        let hello = self.hello().unwrap_or(Message::Discover);
-        let mut ask = self.message(Purpose::AliasEndpoint, hello);
+        let base = classify::greeting(&self.facts).unwrap_or(Purpose::Discover);
+        let mut ask = self.varied(Purpose::AliasEndpoint, base);
         ask.url = alias.into();
         list.push(ask);
         list

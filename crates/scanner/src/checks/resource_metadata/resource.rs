@@ -17,7 +17,7 @@ use crate::evidence::{PrmRole, Purpose};
 use crate::facts::documents::{Document, Prm};
 use crate::facts::outcome::{Answer, Outcome};
 use crate::facts::relation::{self, Relation};
-use crate::facts::{Facts, discovery, quote, settle};
+use crate::facts::{Facts, classify, discovery, quote, settle};
 use crate::spec::{Matrix, Revision, Spec};
 
 pub(super) const SYNTAX: Check = Check {
@@ -221,10 +221,7 @@ fn is_alias(facts: &Facts<'_>, prm: &Prm<'_, '_>) -> Result<Option<Place>, Unmet
     let document = there
         .iter()
         .find_map(|answer| Document::of(answer).filter(same));
-    let here = [Purpose::Discover, Purpose::Initialize]
-        .into_iter()
-        .filter_map(|purpose| facts.answer(purpose))
-        .find(|answer| answer.exchange.asked.body == endpoint.exchange.asked.body);
+    let here = classify::greeting(facts).and_then(|purpose| facts.answer(purpose));
     let alike = here.is_some_and(|here| {
         here.outcome == endpoint.outcome
             && (here.refuses_for_credentials() || here.outcome == Outcome::Open)
