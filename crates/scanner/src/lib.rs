@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod grade;
 pub mod normalise;
 pub mod plan;
+pub mod redact;
 pub mod report;
 pub mod rubric;
 pub mod scan;
