@@ -217,11 +217,3 @@ fn dcr_advertised(facts: &Facts<'_>, revision: Revision) -> Judgement {
         | Revision::V2026_07_28 => Ok(Verdict::Pass),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cases_come_out_as_they_say() {
-        super::super::testkit::verify_all(super::CASES);
-    }
-}

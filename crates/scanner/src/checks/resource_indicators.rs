@@ -243,11 +243,3 @@ pub(super) const CASES: &[Case] = &[
     case("ri-foreign-refused", Expect::Na, World::compliant),
     case("ri-token-audience", Expect::Na, World::compliant),
 ];
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cases_come_out_as_they_say() {
-        super::verify_all(super::CASES);
-    }
-}

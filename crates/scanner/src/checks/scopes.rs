@@ -313,11 +313,3 @@ pub(super) const CASES: &[Case] = &[
     case("scope-challenge-content", Expect::Na, World::compliant),
     case("scope-hierarchy", Expect::Na, World::compliant),
 ];
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn cases_come_out_as_they_say() {
-        super::verify_all(super::CASES);
-    }
-}

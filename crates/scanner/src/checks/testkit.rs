@@ -541,6 +541,7 @@ pub(crate) fn asm() -> Value {
         "issuer": ISSUER,
         "authorization_endpoint": "https://id.example.com/authorize",
         "token_endpoint": "https://id.example.com/token",
+        "registration_endpoint": "https://id.example.com/register",
         "jwks_uri": "https://id.example.com/jwks",
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "refresh_token"],

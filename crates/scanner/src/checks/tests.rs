@@ -9,7 +9,14 @@ use crate::facts::Facts;
 use crate::spec::Revision;
 
 /// The cases of every area that has them, one line per area in catalogue order.
-const CASES: &[&[&[Case]]] = &[&[super::transport::CASES], super::challenge::CASES];
+const CASES: &[&[&[Case]]] = &[
+    &[super::transport::CASES],
+    super::challenge::CASES,
+    super::resource_metadata::CASES,
+    &[super::registration::CASES],
+    &[super::resource_indicators::CASES],
+    &[super::scopes::CASES],
+];
 
 /// What no scan can show, and why a check is kept all the same.
 const NEVER: &[(&str, &str)] = &[
@@ -59,7 +66,11 @@ fn every_judged_check_has_a_case_of_each_kind() {
                 "warn or fail",
                 has(|e| matches!(e, Expect::Warn(_) | Expect::Fail(_))),
             ),
-            ("inconclusive", has(|e| matches!(e, Expect::Inconclusive))),
+            // A check that reads a document found by another is undecided through that other.
+            (
+                "inconclusive",
+                has(|e| matches!(e, Expect::Inconclusive | Expect::Blocked(_))),
+            ),
         ];
         missing.extend(
             kinds

@@ -16,22 +16,24 @@ fn remove(asm: &mut Value, name: &str) {
 }
 
 fn cimd_only() -> World {
-    World::compliant()
+    with(|asm| remove(asm, "registration_endpoint"))
 }
 
 fn dcr_only() -> World {
     with(|asm| {
         remove(asm, "client_id_metadata_document_supported");
-        asm["registration_endpoint"] = "https://id.example.com/register".into();
     })
 }
 
 fn both() -> World {
-    with(|asm| asm["registration_endpoint"] = "https://id.example.com/register".into())
+    World::compliant()
 }
 
 fn neither() -> World {
-    with(|asm| remove(asm, "client_id_metadata_document_supported"))
+    with(|asm| {
+        remove(asm, "client_id_metadata_document_supported");
+        remove(asm, "registration_endpoint");
+    })
 }
 
 /// The first server offers nothing, the second client documents.
@@ -69,6 +71,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("reg-mechanism-available", Expect::Na, || {
         with(|asm| {
             remove(asm, "client_id_metadata_document_supported");
+            remove(asm, "registration_endpoint");
             remove(asm, "authorization_endpoint");
             asm["grant_types_supported"] = json!(["client_credentials"]);
         })
@@ -100,7 +103,9 @@ pub(in crate::checks) const CASES: &[Case] = &[
     ),
     case("reg-cimd-advertised", Expect::Warn("absent"), neither),
     case("reg-cimd-advertised", Expect::Warn("off"), || {
-        with(|asm| asm["client_id_metadata_document_supported"] = false.into())
+        let mut world = cimd_only();
+        world.asm(|asm| asm["client_id_metadata_document_supported"] = false.into());
+        world
     }),
     case("reg-cimd-advertised", Expect::Fail("not_boolean"), || {
         with(|asm| asm["client_id_metadata_document_supported"] = "true".into())
