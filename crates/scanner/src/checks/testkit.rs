@@ -556,8 +556,8 @@ pub(crate) fn asm() -> Value {
 pub(crate) fn jwks() -> Value {
     json!({ "keys": [{
         "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "k1",
-        "x": "usWxHK2PmfnHKwXPS54m0kTcGJ90UiglWiGahtagnv8",
-        "y": "IBOL-C3BttVivg-lSreASjpkttcsz-1rb7btKLv8EX4",
+        "x": "K5VVxLMgebO537oMLE5JY04zbGm1L6rgylpXTgoEgAw",
+        "y": "nMsZ_A7hFxbYbyVgwP1BbC21FaRTKIzelP2KgnrzHMY",
     }] })
 }
 

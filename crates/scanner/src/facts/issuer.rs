@@ -5,7 +5,7 @@ use url::Url;
 
 use super::documents::{AsCandidate, Issuer};
 use super::outcome::{Answer, Outcome};
-use super::{Facts, discovery};
+use super::{Facts, discovery, relation};
 use crate::check::Cause;
 use crate::evidence::{AsRole, DnsFault, Failure, Purpose};
 use crate::spec::Revision;
@@ -108,9 +108,10 @@ impl<'e> Facts<'e> {
     /// to recognise first ([`is_template`]).
     #[must_use]
     pub fn issuer_fault(&self, issuer: &str) -> Option<IssuerFault> {
-        let url = match Url::parse(issuer) {
-            Ok(url) if matches!(url.scheme(), "https" | "http") && url.host_str().is_some() => url,
-            _ => return Some(IssuerFault::NotUrl),
+        let Some(url) =
+            relation::url(issuer).filter(|url| matches!(url.scheme(), "https" | "http"))
+        else {
+            return Some(IssuerFault::NotUrl);
         };
         if !self.secure(&url) {
             return Some(IssuerFault::NotHttps);

@@ -433,20 +433,26 @@ impl<'e> Facts<'e> {
         Ok(readable)
     }
 
-    /// Whether the issuer of this document is of a class that blocks reading it.
+    /// Whether the issuer of the document that clients use is of a class that blocks reading it.
     #[must_use]
     pub fn issuer_blocks(&self, asm: &Asm<'_, 'e>) -> bool {
-        let Some(issuer) = asm.document.text("issuer") else {
+        self.issuer_unrelated(asm.issuer, asm.document)
+    }
+
+    /// Whether this document names an issuer of class foreign, same-site or template.
+    #[must_use]
+    pub fn issuer_unrelated(&self, listed: &Issuer<'_>, document: &Document) -> bool {
+        let Some(issuer) = document.text("issuer") else {
             return false;
         };
         if issuer::is_template(issuer) {
-            return issuer != asm.issuer.listed;
+            return issuer != listed.listed;
         }
         // A value that is no issuer identifier is asm-issuer-syntax's to judge: nothing can be
         // compared with it, and nothing else is blocked by it.
         self.issuer_fault(issuer).is_none()
             && matches!(
-                self.issuer_relation(asm.issuer, issuer),
+                self.issuer_relation(listed, issuer),
                 Relation::Foreign | Relation::SameSite
             )
     }

@@ -86,7 +86,7 @@ pub fn relation(a: &str, b: &str) -> Relation {
 }
 
 /// Stricter than the parser, which repairs white space, back slashes and missing slashes.
-fn url(text: &str) -> Option<Url> {
+pub(crate) fn url(text: &str) -> Option<Url> {
     let (scheme, _) = text.split_once("://")?;
     let scheme_is_one = scheme
         .bytes()
