@@ -21,6 +21,9 @@ use crate::spec::Revision;
 
 use super::weigh;
 
+#[cfg(test)]
+pub(super) use cases::CASES;
+
 pub(super) const CHECKS: &[Check] = &[
     location::DISCOVERABLE,
     location::RFC8414_LOCATION,
