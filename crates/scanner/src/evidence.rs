@@ -190,7 +190,8 @@ pub struct Body {
     /// `text` is base 64 of bytes that were not UTF-8.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub base64: bool,
-    /// The body was longer than the cap, or the stream was closed by us.
+    /// The body was longer than the cap, or we left a stream before it held an answer. A
+    /// stream that was left after the event that answers the request is not truncated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// Bytes received before redaction.

@@ -15,6 +15,8 @@ pub mod fingerprints;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod grade;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod normalise;
 pub mod plan;
 pub mod redact;

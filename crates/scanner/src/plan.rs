@@ -521,7 +521,8 @@ fn effective_endpoint(facts: &Facts<'_>) -> String {
         )
 }
 
-fn host_of(url: &str) -> String {
+/// Host and port of a URL: what budgets count by.
+pub(crate) fn host_of(url: &str) -> String {
     Url::parse(url)
         .ok()
         .and_then(|url| {

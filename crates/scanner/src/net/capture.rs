@@ -1,0 +1,118 @@
+//! From what was sent and received to what evidence keeps: credentials are blanked here,
+//! before anything is held longer than the exchange.
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use std::borrow::Cow;
+
+use super::settings::Caps;
+use crate::evidence::{Body, Failure};
+
+/// Request headers, names in lower case. Of those that the operator `added` only the length
+/// stays.
+pub(super) fn request_headers(
+    headers: &HeaderMap,
+    added: &[HeaderName],
+) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = line(value);
+            let value = if added.contains(name) {
+                redact::added(&value)
+            } else {
+                redact::request_header(name.as_str(), &value).into_owned()
+            };
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
+}
+
+/// Response headers, names in lower case. `sessions` are the session ids that the scan got
+/// before.
+pub(super) fn response_headers(headers: &HeaderMap, sessions: &[&str]) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = line(value);
+            let value = redact::response_header(name.as_str(), &value, sessions).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
+}
+
+/// Blanks what is secret in a body.
+pub(super) fn body(body: &mut Body) {
+    if body.base64 {
+        return;
+    }
+    if let Cow::Owned(text) = redact::body(&body.text) {
+        body.text = text;
+    }
+}
+
+/// `1.0`, `1.1` or `2`.
+pub(super) fn version(version: reqwest::Version) -> &'static str {
+    match version {
+        reqwest::Version::HTTP_10 => "1.0",
+        reqwest::Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}
+
+/// Bytes that are no UTF-8 are read as Latin-1, as HTTP once had it.
+fn line(value: &HeaderValue) -> String {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+    }
+}
+
+/// Whether a response's head is within the limits.
+pub(super) fn within_limits(headers: &HeaderMap, caps: &Caps) -> Result<(), Failure> {
+    if headers.len() > caps.headers {
+        return Err(Failure::Protocol(format!(
+            "more than {} header lines",
+            caps.headers
+        )));
+    }
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > caps.header_bytes {
+        return Err(Failure::Protocol(format!(
+            "more than {} bytes of headers",
+            caps.header_bytes
+        )));
+    }
+    Ok(())
+}
+
+/// Stands in until the real ones are here.
+mod redact {
+    use std::borrow::Cow;
+
+    pub(super) fn added(value: &str) -> String {
+        format!("[redacted added len={}]", value.len())
+    }
+
+    pub(super) fn request_header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+        response_header(name, value, &[])
+    }
+
+    pub(super) fn response_header<'v>(
+        name: &str,
+        value: &'v str,
+        _sessions: &[&str],
+    ) -> Cow<'v, str> {
+        if matches!(name, "mcp-session-id" | "authorization" | "set-cookie") {
+            return Cow::Owned(added(value));
+        }
+        Cow::Borrowed(value)
+    }
+
+    pub(super) fn body(text: &str) -> Cow<'_, str> {
+        Cow::Borrowed(text)
+    }
+}

@@ -1,0 +1,393 @@
+//! One question of the plan becomes one exchange of the record.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
+use tokio::time::Instant;
+use url::Url;
+
+use super::doors::{self, Door, Doors};
+use super::guard::Rule;
+use super::pace::{Place, Turn};
+use super::settings::Settings;
+use super::{Shared, capture, failure, read};
+use crate::evidence::{
+    Body, Exchange, ExchangeId, Failure, Phase, Purpose, Request, Response, TlsSeen,
+};
+use crate::plan::{self, Ask, Read};
+use crate::target::Target;
+use crate::time::Millis;
+
+/// The header that names a legacy session.
+const SESSION: &str = "mcp-session-id";
+
+/// One scan's side of the wire: its connections and what it must not write down.
+pub(super) struct Client<'s> {
+    settings: &'s Settings,
+    doors: Doors<'s>,
+    agent: Option<HeaderValue>,
+    home: Option<url::Origin>,
+    began: Instant,
+    /// Raw session ids by the exchange that issued them. Dropped with the scan.
+    sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
+}
+
+/// Where in the record an exchange goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) id: ExchangeId,
+    pub(super) attempt: u8,
+}
+
+/// What is needed to send one question.
+struct Sending<'a> {
+    ask: &'a Ask,
+    url: Url,
+    headers: HeaderMap,
+    /// Names of headers that the operator added.
+    added: Vec<HeaderName>,
+}
+
+impl<'s> Client<'s> {
+    pub(super) fn new(shared: &'s Shared, target: &Target, scan: &str, began: Instant) -> Self {
+        let settings = &shared.settings;
+        Self {
+            settings,
+            doors: Doors::new(shared, &target.url),
+            agent: HeaderValue::from_str(&settings.identity.user_agent(Some(scan))).ok(),
+            home: Url::parse(&target.url).ok().map(|url| url.origin()),
+            began,
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// Where the host of this URL lives, as far as is known without asking.
+    pub(super) fn place(&self, url: &str) -> Place {
+        let known = Url::parse(url).ok().and_then(|url| self.doors.known(&url));
+        match known {
+            Some(place) => place,
+            None if self.settings.guard.admits_private() => Place::Private,
+            None => Place::Public,
+        }
+    }
+
+    /// Puts one question, when it is the host's turn.
+    pub(super) async fn exchange(&self, ask: &Ask, slot: Slot) -> Exchange {
+        let mut exchange = Exchange {
+            id: slot.id,
+            purpose: ask.purpose,
+            attempt: slot.attempt,
+            follows: ask.follows,
+            shared: None,
+            asked: Request {
+                method: ask.method.to_owned(),
+                url: ask.url.clone(),
+                headers: Vec::new(),
+                body: ask.body.clone(),
+            },
+            after_ms: millis(self.began.elapsed()),
+            took_ms: 0,
+            got: Err(doors::blocked(Rule::Invalid)),
+        };
+        exchange.got = self.put(ask, slot.id, &mut exchange).await;
+        exchange
+    }
+
+    async fn put(
+        &self,
+        ask: &Ask,
+        id: ExchangeId,
+        exchange: &mut Exchange,
+    ) -> Result<Response, Failure> {
+        let url = Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?;
+        let plaintext = ask.purpose == Purpose::Plaintext;
+        let mut door = self.doors.to(&url, plaintext).await.inspect_err(|_| {
+            exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
+        })?;
+        let gap = Duration::from_millis(u64::from(ask.gap_ms));
+        let host = door.host.trim_end_matches('.');
+        let turn = self
+            .settings
+            .pace
+            .turn(host, door.place, gap)
+            .await
+            .map_err(|_| doors::blocked(Rule::RetryAfter))?;
+        exchange.after_ms = millis(self.began.elapsed());
+        if ask.fresh_connection {
+            door = self.doors.afresh(&door)?;
+        }
+        let begun = super::instant();
+        let answer = self.converse(ask, &url, door, begun, exchange).await;
+        let got = match answer {
+            Ok((door, mut response)) => {
+                let head = self.head(&url, &door, &response);
+                self.keep_session(id, response.headers());
+                self.tell_pace(&turn, &response);
+                match head {
+                    Ok(head) => self.whole(ask, head, begun, &mut response).await,
+                    Err(failure) => Err(failure),
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        exchange.took_ms = millis(begun.elapsed());
+        got
+    }
+
+    /// Sends, and sends once more where the catalogue says so: without validation after a
+    /// certificate that does not validate, over HTTP/2 to a server that wants nothing else.
+    async fn converse(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        mut door: Arc<Door>,
+        begun: Instant,
+        exchange: &mut Exchange,
+    ) -> Result<(Arc<Door>, reqwest::Response), Failure> {
+        let until = begun
+            + match ask.read {
+                Read::Stream => self.settings.timeouts.idle_stream,
+                Read::Document | Read::Message => self.settings.timeouts.first_byte,
+            };
+        loop {
+            let sending = self.sending(ask, url, Some(&door));
+            exchange.asked.headers = self.recorded(&sending);
+            let request = door.client.execute(sending.request());
+            let fault = match tokio::time::timeout_at(until, request).await {
+                Ok(Ok(response)) => return Ok((door, response)),
+                Ok(Err(fault)) => fault,
+                Err(_) => return Err(Failure::Timeout(Phase::FirstByte)),
+            };
+            let verdicts = &self.doors.verdicts;
+            if failure::is_certificate(&fault) && verdicts.refused(&door.host).is_some() {
+                verdicts.tolerate(&door.host);
+                continue;
+            }
+            if failure::wants_other_protocol(&fault)
+                && let Some(other) = self.doors.over_http2(&door)
+            {
+                door = other;
+                continue;
+            }
+            return Err(failure::of_request(&fault, url.scheme() == "https"));
+        }
+    }
+
+    fn sending<'a>(&self, ask: &'a Ask, url: &Url, door: Option<&Door>) -> Sending<'a> {
+        let mut headers = HeaderMap::new();
+        let mut sent = url.clone();
+        sent.set_fragment(None);
+        if let Some(host) = door.and_then(|door| door.host_header.clone()) {
+            headers.insert(HOST, host);
+            // Cannot fail: the URL has a host and no scheme without one.
+            let _ = sent.set_port(None);
+        }
+        if let Some(agent) = &self.agent {
+            headers.insert(USER_AGENT, agent.clone());
+        }
+        let contact = self.settings.identity.contact.as_deref();
+        if let Some(contact) = contact.and_then(|contact| HeaderValue::from_str(contact).ok()) {
+            headers.insert(FROM, contact);
+        }
+        for (name, value) in &ask.headers {
+            let value = match value {
+                plan::HeaderValue::Plain(text) => HeaderValue::from_str(text).ok(),
+                plan::HeaderValue::Session(id) => self.session(*id),
+            };
+            if let Some(value) = value {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        headers
+            .entry(ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        let added = self.add_operators(&mut headers, url, door);
+        Sending {
+            ask,
+            url: sent,
+            headers,
+            added,
+        }
+    }
+
+    /// The operator's own headers: to the endpoint's origin only, never in place of a probe
+    /// value, never over a connection whose certificate did not validate.
+    fn add_operators(
+        &self,
+        headers: &mut HeaderMap,
+        url: &Url,
+        door: Option<&Door>,
+    ) -> Vec<HeaderName> {
+        let Some(door) = door else { return Vec::new() };
+        if Some(url.origin()) != self.home || self.doors.verdicts.tolerates(&door.host) {
+            return Vec::new();
+        }
+        let mut added = Vec::new();
+        for header in &self.settings.endpoint_headers {
+            if headers.contains_key(header.name()) && !added.contains(header.name()) {
+                continue;
+            }
+            headers.append(header.name(), header.value().clone());
+            added.push(header.name().clone());
+        }
+        added
+    }
+
+    /// The headers as evidence keeps them.
+    fn recorded(&self, sending: &Sending<'_>) -> Vec<(String, String)> {
+        capture::request_headers(&sending.headers, &sending.added)
+    }
+
+    /// The response without its body, redacted.
+    fn head(
+        &self,
+        url: &Url,
+        door: &Door,
+        response: &reqwest::Response,
+    ) -> Result<Response, Failure> {
+        let peer = response.remote_addr();
+        if let Some(peer) = peer
+            && !door.addresses.is_empty()
+            && !door.addresses.contains(&peer)
+        {
+            return Err(doors::blocked(Rule::Peer));
+        }
+        capture::within_limits(response.headers(), &self.settings.caps)?;
+        let tls = (url.scheme() == "https").then(|| self.tls(door, response));
+        Ok(Response {
+            status: response.status().as_u16(),
+            http: capture::version(response.version()).to_owned(),
+            headers: self.with_sessions(|earlier| {
+                capture::response_headers(response.headers(), earlier)
+            }),
+            body: Body::default(),
+            // Behind a proxy the peer is the proxy, which says nothing about the server.
+            peer: peer
+                .map(|peer| peer.ip())
+                .filter(|_| !door.addresses.is_empty()),
+            tls: tls.flatten(),
+        })
+    }
+
+    fn tls(&self, door: &Door, response: &reqwest::Response) -> Option<TlsSeen> {
+        let info = response.extensions().get::<reqwest::tls::TlsInfo>()?;
+        let version = match info.version() {
+            Some(reqwest::tls::Version::TLS_1_3) => "1.3",
+            Some(reqwest::tls::Version::TLS_1_2) => "1.2",
+            _ => "",
+        };
+        Some(
+            self.doors
+                .verdicts
+                .seen(&door.host, info.peer_certificate()?, version),
+        )
+    }
+
+    /// The response with its body.
+    async fn whole(
+        &self,
+        ask: &Ask,
+        mut head: Response,
+        begun: Instant,
+        response: &mut reqwest::Response,
+    ) -> Result<Response, Failure> {
+        let limits = (&self.settings.caps, &self.settings.timeouts);
+        let media = head.media_type();
+        let manner = read::manner(
+            ask.read,
+            media.as_deref(),
+            ask.body.as_deref(),
+            begun,
+            limits,
+        );
+        head.body = read::body(response, &manner).await?;
+        capture::body(&mut head.body);
+        Ok(head)
+    }
+
+    fn tell_pace(&self, turn: &Turn, response: &reqwest::Response) {
+        let wait = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after(value, self.settings.clock.now()));
+        turn.answered(response.status().as_u16(), wait);
+    }
+
+    // --- sessions ---------------------------------------------------------------------
+
+    fn keep_session(&self, id: ExchangeId, headers: &HeaderMap) {
+        if let Some(value) = headers.get(SESSION) {
+            self.sessions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(id, value.clone());
+        }
+    }
+
+    fn session(&self, id: ExchangeId) -> Option<HeaderValue> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(&id).cloned()
+    }
+
+    /// Calls with the session ids that were issued so far, in order.
+    fn with_sessions<T>(&self, with: impl FnOnce(&[&str]) -> T) -> T {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier: Vec<&str> = sessions
+            .values()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        with(&earlier)
+    }
+}
+
+impl Sending<'_> {
+    fn request(&self) -> reqwest::Request {
+        let method = self.ask.method.parse().unwrap_or(reqwest::Method::GET);
+        let mut request = reqwest::Request::new(method, self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = self.ask.body.clone().map(reqwest::Body::from);
+        request
+    }
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date.
+fn retry_after(value: &str, now: Millis) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
+    let left = Millis(until.timestamp_millis()).since(now);
+    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+}
+
+pub(super) fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::retry_after;
+    use crate::time::Millis;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Millis::parse_rfc3339("2026-11-25T00:00:00Z").unwrap();
+        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(
+            retry_after("Wed, 25 Nov 2026 00:01:00 GMT", now),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            retry_after("Tue, 24 Nov 2026 00:01:00 GMT", now),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

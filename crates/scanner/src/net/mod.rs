@@ -1,0 +1,262 @@
+//! The only place that talks to strangers.
+//!
+//! [`NetScanner`] follows the plan: it asks what [`crate::plan::next`] wants, records the
+//! answers and asks again, until nothing is left, time runs out, somebody says stop or the
+//! server says 429. Every request passes the address [`guard`], waits for its turn in the
+//! shared [`pace`], and is redacted before it is recorded. What goes wrong with a server
+//! is evidence, never an error.
+
+mod capture;
+mod client;
+//mod discover;
+mod doors;
+mod failure;
+pub mod guard;
+mod names;
+pub mod pace;
+mod read;
+mod round;
+mod settings;
+mod shared;
+mod tls;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::Instrument;
+use url::Url;
+
+//pub use discover::{Batch, Registry, Walk};
+pub use guard::Guard;
+pub use pace::{Pace, Rates};
+pub use settings::{
+    Caps, ConnectTo, EndpointHeader, Entropy, Identity, Observer, Retries, Settings, Timeouts,
+};
+
+use crate::evidence::{Evidence, PLAN, SCHEMA, Stopped};
+use crate::plan;
+use crate::scan::Scan;
+use crate::target::Target;
+use names::Names;
+use round::Run;
+use shared::SharedDocuments;
+use tls::Trust;
+
+/// Why a scanner cannot be made, or a registry not be walked.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The bundle of extra certificates.
+    #[error("reading extra certificates: {0}; expected PEM")]
+    Roots(String),
+    /// The TLS library.
+    #[error("preparing TLS: {0}")]
+    Tls(String),
+    /// The resolver.
+    #[error("preparing name resolution: {0}")]
+    Resolver(String),
+    /// The proxy's URL.
+    #[error("preparing the proxy: {0}; expected http://, https:// or socks5h:// with a host")]
+    Proxy(String),
+    /// Connect-to rules and a proxy together.
+    #[error("preparing the proxy: it cannot be used together with connect-to rules")]
+    ProxyWithConnectTo,
+    /// A connect-to rule.
+    #[error("reading connect-to rule `{0}`: expected HOST1:PORT1:HOST2:PORT2")]
+    ConnectTo(String),
+    /// A header for the endpoint.
+    #[error("reading the header `{name}`: its {what} is not legal in HTTP")]
+    EndpointHeader {
+        /// Its name, escaped.
+        name: String,
+        /// `name` or `value`.
+        what: &'static str,
+    },
+    /// The HTTP client.
+    #[error("preparing a connection: {0}")]
+    Client(String),
+    /// A registry.
+    #[error("walking the registry {registry}: {what}")]
+    Registry {
+        /// Its base URL.
+        registry: String,
+        /// What was wrong, and where.
+        what: String,
+    },
+}
+
+/// Scans servers over the network.
+pub struct NetScanner {
+    shared: Shared,
+}
+
+/// What all scans of one scanner share.
+struct Shared {
+    settings: Settings,
+    trust: Trust,
+    names: Names,
+    proxy: Option<Proxy>,
+    documents: SharedDocuments,
+}
+
+/// A proxy, resolved once: the operator chose it, so the guard does not look at it.
+struct Proxy {
+    rule: reqwest::Proxy,
+    host: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl NetScanner {
+    /// Makes a scanner; reads the certificates and resolves the proxy once.
+    ///
+    /// # Errors
+    ///
+    /// If one of the settings cannot be used.
+    pub async fn new(settings: Settings) -> Result<Self, NetError> {
+        Ok(Self {
+            shared: Shared::new(settings).await?,
+        })
+    }
+
+    /// How long a host still wants to be left alone, by its `Retry-After`.
+    #[must_use]
+    pub fn closed_for(&self, host: &str) -> Option<Duration> {
+        self.shared.settings.pace.closed_for(host)
+    }
+
+    async fn follow_plan(&self, target: &Target, scan: &str) -> Evidence {
+        let settings = &self.shared.settings;
+        let mut evidence = Evidence {
+            schema: SCHEMA,
+            target: target.clone(),
+            scanner: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: PLAN,
+            depth: settings.limits.depth,
+            allow_private: settings.guard.admits_private(),
+            modified_request: !settings.endpoint_headers.is_empty(),
+            nonce: base32((settings.entropy)()),
+            started: settings.clock.now(),
+            duration_ms: 0,
+            exchanges: Vec::new(),
+            stopped: Stopped::Finished,
+        };
+        let run = Run::new(&self.shared, target, scan);
+        evidence.stopped = loop {
+            let asks = run.unasked(plan::next(&evidence, &settings.limits));
+            if asks.is_empty() {
+                break self.why_nothing_is_left(&evidence);
+            }
+            let exchanges = run.round(&asks, evidence.exchanges.len()).await;
+            evidence.exchanges.extend(exchanges);
+            if let Some(reason) = run.ended() {
+                break reason;
+            }
+        };
+        evidence.duration_ms = run.elapsed_ms();
+        evidence
+    }
+
+    fn why_nothing_is_left(&self, evidence: &Evidence) -> Stopped {
+        let limits = &self.shared.settings.limits;
+        if plan::rate_limited(evidence, limits) {
+            Stopped::RateLimited
+        } else if plan::exhausted(evidence, limits) {
+            Stopped::OutOfAsks
+        } else {
+            Stopped::Finished
+        }
+    }
+}
+
+impl Scan for NetScanner {
+    async fn scan(&self, target: &Target, scan_id: &str) -> Evidence {
+        let span = tracing::info_span!("scan", host = %target.host(), scan = scan_id);
+        self.follow_plan(target, scan_id).instrument(span).await
+    }
+}
+
+impl Shared {
+    async fn new(settings: Settings) -> Result<Self, NetError> {
+        let trust = Trust::new(
+            &settings.extra_roots,
+            std::sync::Arc::clone(&settings.clock),
+        )?;
+        let names = Names::new(&settings.nameservers, settings.guard.admits_private())?;
+        let proxy = match &settings.proxy {
+            None => None,
+            Some(_) if !settings.connect_to.is_empty() => return Err(NetError::ProxyWithConnectTo),
+            Some(url) => Some(Proxy::new(url, &names).await?),
+        };
+        Ok(Self {
+            trust,
+            names,
+            proxy,
+            documents: SharedDocuments::new(settings.share_documents),
+            settings,
+        })
+    }
+}
+
+impl Proxy {
+    async fn new(text: &str, names: &Names) -> Result<Self, NetError> {
+        // The proxy resolves names: a resolver of ours would know none but the proxy's own.
+        let text = text.replacen("socks5://", "socks5h://", 1);
+        let fault = |what: &str| NetError::Proxy(what.to_owned());
+        let url = Url::parse(&text).map_err(|fault| NetError::Proxy(fault.to_string()))?;
+        let (host, port) = doors::host_and_port(&url)
+            .or_else(|| Some((url.host_str()?.to_owned(), url.port().unwrap_or(1080))))
+            .ok_or_else(|| fault("it has no host"))?;
+        let addresses = match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => names
+                .addresses(&host)
+                .await
+                .map_err(|_| fault("its name does not resolve"))?,
+        };
+        Ok(Self {
+            rule: reqwest::Proxy::all(url).map_err(|_| fault("its kind is not known"))?,
+            host,
+            addresses: addresses
+                .into_iter()
+                .map(|address| SocketAddr::new(address, port))
+                .collect(),
+        })
+    }
+}
+
+/// The monotonic clock, for durations and waiting.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "durations are measured in this module only"
+)]
+fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
+/// 26 characters of lower-case base 32 (RFC 4648 section 6, without padding).
+fn base32(bytes: [u8; 16]) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let bits = u128::from_be_bytes(bytes);
+    (0..26u32)
+        .map(|place| {
+            let shift = 123 - 5 * i64::from(place);
+            let digit = if shift >= 0 {
+                bits >> shift
+            } else {
+                bits << -shift
+            };
+            char::from(DIGITS[usize::try_from(digit & 31).unwrap_or_default()])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base32;
+
+    #[test]
+    fn nonces_are_rfc_4648_in_lower_case() {
+        assert_eq!(base32([0; 16]), "a".repeat(26));
+        assert_eq!(base32([0xff; 16]), format!("{}4", "7".repeat(25)));
+        assert_eq!(base32(*b"foobarfoobarfoob"), "mzxw6ytboitg633cmfzgm33pmi");
+    }
+}

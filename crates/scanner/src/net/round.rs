@@ -1,0 +1,314 @@
+//! Sending what the plan wants now: hosts side by side, each host in order, then the
+//! repetitions of what failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::client::{Client, Slot, millis};
+use super::pace::Place;
+use crate::evidence::{DnsFault, Exchange, ExchangeId, Failure, Purpose, Stopped};
+use crate::facts::outcome::{Answer, Outcome};
+use crate::plan::{Ask, Read, host_of};
+use crate::target::Target;
+
+/// One scan under way.
+pub(super) struct Run<'s> {
+    shared: &'s Shared,
+    client: Client<'s>,
+    endpoint: String,
+    home: String,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ended: Option<Stopped>,
+    /// Requests by host, for the budgets.
+    asked: BTreeMap<String, u32>,
+    /// Questions put so far; none is put twice, whatever the plan says.
+    questions: BTreeSet<(Purpose, String, Option<ExchangeId>)>,
+    /// Hosts that have answered at least once.
+    alive: BTreeSet<String>,
+    /// How often all repetitions to a host were used up in vain.
+    in_vain: BTreeMap<String, usize>,
+}
+
+/// A question and where its answer goes.
+struct Job<'a> {
+    ask: &'a Ask,
+    slot: Slot,
+}
+
+impl<'s> Run<'s> {
+    pub(super) fn new(shared: &'s Shared, target: &Target, scan: &str) -> Self {
+        let began = super::instant();
+        Self {
+            shared,
+            client: Client::new(shared, target, scan, began),
+            endpoint: target.url.clone(),
+            home: host_of(&target.url),
+            began,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Why the scan is over, if it is.
+    pub(super) fn ended(&self) -> Option<Stopped> {
+        self.state().ended
+    }
+
+    /// Milliseconds since the scan began.
+    pub(super) fn elapsed_ms(&self) -> u32 {
+        millis(self.began.elapsed())
+    }
+
+    /// Leaves out what was asked before. The plan does not repeat itself; this makes sure
+    /// that an answer which confuses it cannot keep a scan going.
+    pub(super) fn unasked(&self, mut asks: Vec<Ask>) -> Vec<Ask> {
+        let mut state = self.state();
+        asks.retain(|ask| {
+            state
+                .questions
+                .insert((ask.purpose, ask.url.clone(), ask.follows))
+        });
+        asks
+    }
+
+    /// Puts the questions and returns the exchanges, numbered from `base` in the order of
+    /// the questions, repetitions after them.
+    pub(super) async fn round(&self, asks: &[Ask], base: usize) -> Vec<Exchange> {
+        let mut next = base;
+        let mut number = || {
+            let id = ExchangeId::try_from(next).unwrap_or(ExchangeId::MAX);
+            next += 1;
+            id
+        };
+        let mut jobs: Vec<Job<'_>> = asks
+            .iter()
+            .map(|ask| Job {
+                ask,
+                slot: Slot {
+                    id: number(),
+                    attempt: 0,
+                },
+            })
+            .collect();
+        let mut record: Vec<Exchange> = Vec::with_capacity(jobs.len());
+        while !jobs.is_empty() && self.ended().is_none() {
+            let answers = self.pass(&jobs).await;
+            let again = self.to_repeat(&jobs, &answers);
+            record.extend(answers);
+            let Some(wait) = again.iter().map(|(_, wait)| *wait).max() else {
+                break;
+            };
+            self.unless_ended(tokio::time::sleep(wait)).await;
+            jobs = again
+                .into_iter()
+                .map(|(job, _)| Job {
+                    ask: job.ask,
+                    slot: Slot {
+                        id: number(),
+                        attempt: job.slot.attempt + 1,
+                    },
+                })
+                .collect();
+        }
+        record.sort_by_key(|exchange| exchange.id);
+        // An interrupted round has holes; nothing points at its numbers yet.
+        for (exchange, id) in record.iter_mut().zip(base..) {
+            exchange.id = ExchangeId::try_from(id).unwrap_or(ExchangeId::MAX);
+        }
+        record
+    }
+
+    /// Sends jobs once. What is under way when the scan ends is given up.
+    async fn pass(&self, jobs: &[Job<'_>]) -> Vec<Exchange> {
+        let mut hosts: Vec<(String, Vec<&Job<'_>>)> = Vec::new();
+        for job in jobs {
+            let host = host_of(&job.ask.url);
+            match hosts.iter_mut().find(|(known, _)| *known == host) {
+                Some((_, queue)) => queue.push(job),
+                None => hosts.push((host, vec![job])),
+            }
+        }
+        let answers = Mutex::new(Vec::with_capacity(jobs.len()));
+        let chains = hosts
+            .iter()
+            .map(|(host, queue)| self.chain(host, queue, &answers));
+        self.unless_ended(futures_util::future::join_all(chains))
+            .await;
+        answers.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn chain(&self, host: &str, queue: &[&Job<'_>], answers: &Mutex<Vec<Exchange>>) {
+        for job in queue {
+            if self.ended().is_some() {
+                return;
+            }
+            let exchange = self.one(job).await;
+            self.note(host, &exchange);
+            answers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(exchange);
+        }
+    }
+
+    async fn one(&self, job: &Job<'_>) -> Exchange {
+        let documents = &self.shared.documents;
+        let now = self.shared.settings.clock.now();
+        if let Some(known) = documents.answer(job.ask, &self.endpoint, now) {
+            return Exchange {
+                id: job.slot.id,
+                attempt: job.slot.attempt,
+                after_ms: self.elapsed_ms(),
+                took_ms: 0,
+                ..known
+            };
+        }
+        let exchange = self.client.exchange(job.ask, job.slot).await;
+        documents.learn(&exchange, &self.endpoint, now);
+        exchange
+    }
+
+    fn note(&self, host: &str, exchange: &Exchange) {
+        let word = match &exchange.got {
+            Ok(response) => response.status.to_string(),
+            Err(failure) => failure.word().to_owned(),
+        };
+        tracing::debug!(
+            host,
+            purpose = %exchange.purpose.name(),
+            attempt = exchange.attempt,
+            got = word,
+            took_ms = exchange.took_ms,
+            "asked"
+        );
+        if let Some(observer) = &self.shared.settings.observer {
+            observer(exchange);
+        }
+        let mut state = self.state();
+        *state.asked.entry(host.to_owned()).or_default() += 1;
+        if let Ok(response) = &exchange.got {
+            state.alive.insert(host.to_owned());
+            if response.status == 429 && host == self.home {
+                state.ended.get_or_insert(Stopped::RateLimited);
+            }
+        }
+    }
+
+    /// Waits for `work`, but no longer than the scan may last.
+    async fn unless_ended<T>(&self, work: impl Future<Output = T>) {
+        let settings = &self.shared.settings;
+        let reason = tokio::select! {
+            biased;
+            _ = work => return,
+            () = tokio::time::sleep_until(self.began + settings.timeouts.scan) => {
+                Stopped::OutOfTime
+            }
+            () = stopped(settings.stop.clone()) => Stopped::Stopped,
+        };
+        self.state().ended.get_or_insert(reason);
+    }
+
+    // --- repetitions --------------------------------------------------------------------
+
+    /// The jobs that are done once more, and how long to wait before.
+    fn to_repeat<'j, 'a>(
+        &self,
+        jobs: &'j [Job<'a>],
+        answers: &[Exchange],
+    ) -> Vec<(&'j Job<'a>, Duration)> {
+        let mut again: Vec<(&Job<'_>, Duration)> = Vec::new();
+        for exchange in answers.iter().filter(|exchange| is_worth_repeating(exchange)) {
+            let Some(job) = jobs.iter().find(|job| job.slot.id == exchange.id) else {
+                continue;
+            };
+            let host = host_of(&job.ask.url);
+            let waiting = again
+                .iter()
+                .filter(|(other, _)| host_of(&other.ask.url) == host)
+                .count();
+            let wait = self
+                .delays(job.ask, &host)
+                .get(usize::from(job.slot.attempt))
+                .copied();
+            match wait {
+                Some(wait) if self.has_budget(&host, waiting) => again.push((job, wait)),
+                _ => *self.state().in_vain.entry(host).or_default() += 1,
+            }
+        }
+        again
+    }
+
+    /// Waits before the repetitions of a question. A host that stayed bad through all of
+    /// them is believed sooner the next time, or no scan of a broken server would end.
+    fn delays(&self, ask: &Ask, host: &str) -> &[Duration] {
+        let retries = &self.shared.settings.retries;
+        let delays = match self.client.place(&ask.url) {
+            Place::Public => &retries.public,
+            Place::Private => &retries.private,
+        };
+        let state = self.state();
+        let in_vain = state.in_vain.get(host).copied().unwrap_or_default();
+        let most = match (in_vain, ask.read) {
+            // Catalogue, challenge-get-stream: two attempts.
+            (0, Read::Stream) => 1,
+            (0, _) => delays.len(),
+            _ if !state.alive.contains(host) => 0,
+            (1..=3, _) => 1,
+            _ => 0,
+        };
+        &delays[..most.min(delays.len())]
+    }
+
+    fn has_budget(&self, host: &str, waiting: usize) -> bool {
+        let limits = &self.shared.settings.limits;
+        let budget = if host == self.home {
+            limits.endpoint_requests
+        } else {
+            limits.as_requests
+        };
+        let asked = self.state().asked.get(host).copied().unwrap_or_default();
+        usize::try_from(asked).unwrap_or(usize::MAX) + waiting
+            < usize::try_from(budget).unwrap_or(usize::MAX)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A failure of the network, or a 5xx that is no JSON-RPC answer. What the guard refused, a
+/// name that does not exist and the plaintext probe stay as they are.
+fn is_worth_repeating(exchange: &Exchange) -> bool {
+    if exchange.purpose == Purpose::Plaintext {
+        return false;
+    }
+    match &exchange.got {
+        Ok(response) => {
+            response.status >= 500 && Answer::of(exchange).outcome == Outcome::Fault
+        }
+        Err(failure) => !matches!(
+            failure,
+            Failure::Blocked(_)
+                | Failure::Dns(DnsFault::NoSuchName | DnsFault::DomainUnregistered)
+        ),
+    }
+}
+
+/// Resolves when the signal turns true; never if there is none.
+async fn stopped(signal: Option<watch::Receiver<bool>>) {
+    if let Some(mut signal) = signal
+        && signal.wait_for(|stop| *stop).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
