@@ -10,10 +10,7 @@ use crate::evidence::{Body, Failure};
 
 /// Request headers, names in lower case. Of those that the operator `added` only the length
 /// stays.
-pub(super) fn request_headers(
-    headers: &HeaderMap,
-    added: &[HeaderName],
-) -> Vec<(String, String)> {
+pub(super) fn request_headers(headers: &HeaderMap, added: &[HeaderName]) -> Vec<(String, String)> {
     headers
         .iter()
         .map(|(name, value)| {

@@ -261,9 +261,8 @@ impl<'s> Client<'s> {
         Ok(Response {
             status: response.status().as_u16(),
             http: capture::version(response.version()).to_owned(),
-            headers: self.with_sessions(|earlier| {
-                capture::response_headers(response.headers(), earlier)
-            }),
+            headers: self
+                .with_sessions(|earlier| capture::response_headers(response.headers(), earlier)),
             body: Body::default(),
             // Behind a proxy the peer is the proxy, which says nothing about the server.
             peer: peer
@@ -356,7 +355,7 @@ impl Sending<'_> {
 }
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date.
-fn retry_after(value: &str, now: Millis) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: Millis) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

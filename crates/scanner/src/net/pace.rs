@@ -95,14 +95,11 @@ impl GovernorClock for TokioClock {
     type Instant = Tick;
 
     fn now(&self) -> Tick {
-        Tick(
-            u64::try_from(super::instant().duration_since(self.0).as_nanos()).unwrap_or(u64::MAX),
-        )
+        Tick(u64::try_from(super::instant().duration_since(self.0).as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
-type Keyed =
-    RateLimiter<String, DefaultKeyedStateStore<String>, TokioClock, NoOpMiddleware<Tick>>;
+type Keyed = RateLimiter<String, DefaultKeyedStateStore<String>, TokioClock, NoOpMiddleware<Tick>>;
 type Global = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Tick>>;
 
 /// Where a host lives, which decides its interval.
@@ -442,11 +439,7 @@ mod tests {
         let pace = Pace::new(rates(0));
         for number in 0..50 {
             let turn = pace
-                .turn(
-                    &format!("h{number}.example"),
-                    Place::Public,
-                    Duration::ZERO,
-                )
+                .turn(&format!("h{number}.example"), Place::Public, Duration::ZERO)
                 .await
                 .unwrap();
             if number == 7 {

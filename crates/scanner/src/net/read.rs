@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn finds_the_answer_once_its_event_is_complete() {
-        let stream = b"event: message\ndata: {\"method\":\"log\"}\n\ndata: {\"id\":\"x\",\"result\":{}}\n\n";
+        let stream =
+            b"event: message\ndata: {\"method\":\"log\"}\n\ndata: {\"id\":\"x\",\"result\":{}}\n\n";
         let id = json!("x");
         let mut scanned = 0;
         assert!(!answered(&stream[..20], &mut scanned, &id));

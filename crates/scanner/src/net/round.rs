@@ -35,7 +35,7 @@ struct State {
     questions: BTreeSet<(Purpose, String, Option<ExchangeId>)>,
     /// Hosts that have answered at least once.
     alive: BTreeSet<String>,
-    /// How often all repetitions to a host were used up in vain.
+    /// In how many rounds the repetitions to a host were used up in vain.
     in_vain: BTreeMap<String, usize>,
 }
 
@@ -100,9 +100,10 @@ impl<'s> Run<'s> {
             })
             .collect();
         let mut record: Vec<Exchange> = Vec::with_capacity(jobs.len());
+        let mut given_up = BTreeSet::new();
         while !jobs.is_empty() && self.ended().is_none() {
             let answers = self.pass(&jobs).await;
-            let again = self.to_repeat(&jobs, &answers);
+            let again = self.to_repeat(&jobs, &answers, &mut given_up);
             record.extend(answers);
             let Some(wait) = again.iter().map(|(_, wait)| *wait).max() else {
                 break;
@@ -118,6 +119,9 @@ impl<'s> Run<'s> {
                     },
                 })
                 .collect();
+        }
+        for host in given_up {
+            *self.state().in_vain.entry(host).or_default() += 1;
         }
         record.sort_by_key(|exchange| exchange.id);
         // An interrupted round has holes; nothing points at its numbers yet.
@@ -219,14 +223,19 @@ impl<'s> Run<'s> {
 
     // --- repetitions --------------------------------------------------------------------
 
-    /// The jobs that are done once more, and how long to wait before.
+    /// The jobs that are done once more, and how long to wait before. Hosts whose
+    /// repetitions are used up join `given_up`.
     fn to_repeat<'j, 'a>(
         &self,
         jobs: &'j [Job<'a>],
         answers: &[Exchange],
+        given_up: &mut BTreeSet<String>,
     ) -> Vec<(&'j Job<'a>, Duration)> {
         let mut again: Vec<(&Job<'_>, Duration)> = Vec::new();
-        for exchange in answers.iter().filter(|exchange| is_worth_repeating(exchange)) {
+        for exchange in answers
+            .iter()
+            .filter(|exchange| is_worth_repeating(exchange))
+        {
             let Some(job) = jobs.iter().find(|job| job.slot.id == exchange.id) else {
                 continue;
             };
@@ -241,7 +250,9 @@ impl<'s> Run<'s> {
                 .copied();
             match wait {
                 Some(wait) if self.has_budget(&host, waiting) => again.push((job, wait)),
-                _ => *self.state().in_vain.entry(host).or_default() += 1,
+                _ => {
+                    given_up.insert(host);
+                }
             }
         }
         again
@@ -292,13 +303,10 @@ fn is_worth_repeating(exchange: &Exchange) -> bool {
         return false;
     }
     match &exchange.got {
-        Ok(response) => {
-            response.status >= 500 && Answer::of(exchange).outcome == Outcome::Fault
-        }
+        Ok(response) => response.status >= 500 && Answer::of(exchange).outcome == Outcome::Fault,
         Err(failure) => !matches!(
             failure,
-            Failure::Blocked(_)
-                | Failure::Dns(DnsFault::NoSuchName | DnsFault::DomainUnregistered)
+            Failure::Blocked(_) | Failure::Dns(DnsFault::NoSuchName | DnsFault::DomainUnregistered)
         ),
     }
 }
@@ -310,5 +318,5 @@ async fn stopped(signal: Option<watch::Receiver<bool>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -327,7 +327,14 @@ mod tests {
         let any: ConnectTo = "::[::1]:9443".parse().unwrap();
         assert!(any.fits("anything", 1));
         assert_eq!(any.to_host.as_deref(), Some("::1"));
-        for bad in ["", "a:1:b", "a:1:b:2:c", "a:x:b:1", "[::1:1:b:2", "[::1]x:1:b:2"] {
+        for bad in [
+            "",
+            "a:1:b",
+            "a:1:b:2:c",
+            "a:x:b:1",
+            "[::1:1:b:2",
+            "[::1]x:1:b:2",
+        ] {
             assert!(bad.parse::<ConnectTo>().is_err(), "{bad}");
         }
     }

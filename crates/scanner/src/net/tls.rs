@@ -55,12 +55,10 @@ impl Trust {
             return Err(NetError::Roots("no certificate in it".to_owned()));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let roots = WebPkiServerVerifier::builder_with_provider(
-            Arc::new(store),
-            Arc::clone(&provider),
-        )
-        .build()
-        .map_err(|fault| NetError::Roots(fault.to_string()))?;
+        let roots =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
+                .build()
+                .map_err(|fault| NetError::Roots(fault.to_string()))?;
         let mut template = ClientConfig::builder_with_details(provider, Arc::new(ScanTime(clock)))
             .with_safe_default_protocol_versions()
             .map_err(|fault| NetError::Tls(fault.to_string()))?
@@ -82,11 +80,6 @@ impl Trust {
             .dangerous()
             .set_certificate_verifier(Arc::clone(&verdicts) as Arc<dyn ServerCertVerifier>);
         (config, verdicts)
-    }
-
-    /// Settings that never go on unvalidated.
-    pub(super) fn strict(&self) -> ClientConfig {
-        self.template.clone()
     }
 }
 
