@@ -106,7 +106,7 @@ const SHAPES: [Shape; 23] = [
 
 /// Blanks private keys, provider tokens and JSON Web Tokens. The values of `signed_metadata`
 /// members stay: they are public statements (RFC 9728 section 2.2, RFC 8414 section 2.1).
-pub(super) fn redact(text: &str) -> Cow<'_, str> {
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     replace(text, secret_at)
 }
 
