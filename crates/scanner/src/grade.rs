@@ -143,14 +143,15 @@ fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
             let document = found.first().and_then(|candidate| candidate.asm());
             let first = document.is_some() && !selected;
             selected |= first;
+            let product = crate::fingerprints::recognise(&issuer.listed, document.map(|document| &document.members));
             AuthorizationServer {
                 issuer: issuer.listed.clone(),
                 host: url::Url::parse(&issuer.listed)
                     .ok()
                     .and_then(|url| url.host_str().map(str::to_owned))
                     .unwrap_or_default(),
-                product: None,
-                product_basis: None,
+                product: product.as_ref().map(|product| product.id.to_owned()),
+                product_basis: product.as_ref().map(|product| product.basis.as_str().to_owned()),
                 selected: first,
                 metadata_url: found.first().map(|candidate| candidate.url.clone()),
                 listed_at: (!issuer.fallback).then_some(u32::from(issuer.index)),
