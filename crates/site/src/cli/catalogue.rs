@@ -1,0 +1,173 @@
+//! `checks` and `explain`: the catalogue on the command line.
+
+use clap::{Args, ValueEnum};
+use scanner::check::{Area, Check};
+use scanner::checks;
+use scanner::spec::Revision;
+use serde_json::json;
+
+use super::{Ended, Exit, Outcome};
+
+#[derive(Debug, Args)]
+pub(super) struct ChecksArgs {
+    /// Only this area, for example `challenge`
+    #[arg(long, value_name = "AREA")]
+    area: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Id of the check, for example `pkce-advertised`
+    id: String,
+}
+
+pub(super) fn checks(args: &ChecksArgs) -> Outcome {
+    let wanted = match &args.area {
+        None => None,
+        Some(name) => Some(area(name)?),
+    };
+    let list: Vec<&Check> = checks::all().filter(|check| wanted.is_none_or(|area| check.area == area)).collect();
+    match args.format {
+        Format::Text => {
+            for check in &list {
+                println!(
+                    "{:<40} {:<6} {:<3} {:<9} {}",
+                    check.id,
+                    check.level.as_str(),
+                    check.class.as_str(),
+                    check.severity.as_str(),
+                    check.title
+                );
+            }
+            eprintln!("{} checks", list.len());
+        }
+        Format::Json => {
+            let rows: Vec<serde_json::Value> = list.iter().map(|check| row(check)).collect();
+            println!("{:#}", serde_json::Value::Array(rows));
+        }
+        Format::Markdown => print!("{}", markdown(&list)),
+    }
+    Ok(Exit::Done)
+}
+
+fn area(name: &str) -> Result<Area, Ended> {
+    Area::ALL.into_iter().find(|area| area.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = Area::ALL.iter().map(|area| area.as_str()).collect();
+        Ended::said(Exit::Usage, format!("--area: no area is called `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+fn row(check: &Check) -> serde_json::Value {
+    json!({
+        "id": check.id,
+        "title": check.title,
+        "area": check.area.as_str(),
+        "level": check.level,
+        "party": check.party,
+        "class": check.class,
+        "severity": check.severity,
+        "revisions": Revision::ALL.into_iter().map(|revision| {
+            (revision.as_str().to_owned(), json!(check.revisions.at(revision)))
+        }).collect::<serde_json::Map<_, _>>(),
+        "citations": check.cites.iter().map(|cite| json!({ "text": cite.text(), "url": cite.url() })).collect::<Vec<_>>(),
+        "why": check.why,
+        "fix": check.fix,
+        "traps": check.traps,
+    })
+}
+
+/// The catalogue as one Markdown document; `docs/checks.md` is its output.
+#[must_use]
+pub fn markdown(list: &[&Check]) -> String {
+    let mut out = String::from(
+        "# The checks\n\nMade by `authdex checks --format markdown`; do not edit. Columns of a matrix: 2025-03-26, 2025-06-18, \
+         2025-11-25, 2026-07-28; A applies, C applies with a change, N not yet, R retired.\n",
+    );
+    let mut current = None;
+    for check in list {
+        if current != Some(check.area) {
+            current = Some(check.area);
+            out.push_str(&format!("\n## {}\n", check.area.heading()));
+        }
+        let letters: String = Revision::ALL.iter().map(|revision| format!("{:?}", check.revisions.at(*revision))).collect();
+        let party: Vec<&str> = check.party.iter().map(|party| party.as_str()).collect();
+        let cites: Vec<String> = check
+            .cites
+            .iter()
+            .map(|cite| match cite.url() {
+                Some(url) => format!("[{}]({url})", cite.text()),
+                None => cite.text(),
+            })
+            .collect();
+        out.push_str(&format!(
+            "\n### {}\n\n{}.\n\n{} · {} · {} · {} · {letters}\n\n- Why: {}\n- Fix: {}\n- Traps: {}\n- Rule: {}\n",
+            check.id,
+            check.title.trim_end_matches('.'),
+            check.level.as_str(),
+            check.severity.as_str(),
+            check.class.as_str(),
+            party.join(", ").replace('_', " "),
+            check.why,
+            check.fix,
+            check.traps,
+            cites.join("; ")
+        ));
+    }
+    out
+}
+
+pub(super) fn explain(args: &ExplainArgs) -> Outcome {
+    let Some(check) = checks::by_id(&args.id) else {
+        let near: Vec<&str> = checks::all()
+            .map(|check| check.id)
+            .filter(|id| id.contains(&args.id) || args.id.split('-').next().is_some_and(|start| id.starts_with(start)))
+            .take(5)
+            .collect();
+        let hint = if near.is_empty() { "`authdex checks` lists them".to_owned() } else { format!("near it: {}", near.join(", ")) };
+        return Err(Ended::said(Exit::Usage, format!("no check is called `{}`; {hint}", args.id)));
+    };
+    print!("{}", explained(check));
+    Ok(Exit::Done)
+}
+
+fn explained(check: &Check) -> String {
+    let mut out = format!("{}\n{}\n\n", check.id, check.title);
+    let party: Vec<&str> = check.party.iter().map(|party| party.as_str()).collect();
+    let revisions: Vec<String> = Revision::ALL
+        .into_iter()
+        .map(|revision| format!("{revision} {:?}", check.revisions.at(revision)))
+        .collect();
+    let wrap = |label: &str, text: &str| {
+        let first = format!("  {label:<10}");
+        let rest = " ".repeat(12);
+        textwrap::fill(text, textwrap::Options::new(80).initial_indent(&first).subsequent_indent(&rest)) + "\n"
+    };
+    out.push_str(&wrap(
+        "level",
+        &format!("{} · severity {} · {} · {}", check.level.as_str(), check.severity.as_str(), check.class.as_str(), check.area.heading()),
+    ));
+    out.push_str(&wrap("acts", &party.join(", then ").replace('_', " ")));
+    out.push_str(&wrap("in force", &format!("{} (A applies, C changed, N not yet, R retired)", revisions.join(" · "))));
+    out.push('\n');
+    out.push_str(&wrap("why", check.why));
+    out.push_str(&wrap("fix", check.fix));
+    out.push_str(&wrap("traps", check.traps));
+    out.push('\n');
+    for cite in check.cites {
+        out.push_str(&format!("  rule      {}\n", cite.text()));
+        if let Some(url) = cite.url() {
+            out.push_str(&format!("            {url}\n"));
+        }
+    }
+    out
+}

@@ -1,0 +1,170 @@
+//! `demo`: the sample fleet on loopback, scanned, changed, scanned again, and the site that
+//! shows grades, history and differences. Everything lives in a temporary folder; no outside
+//! name is resolved.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use scanner::evidence::Evidence;
+use scanner::fleet::{Fleet, demo};
+use scanner::net::NetScanner;
+use scanner::net::guard::Guard;
+use scanner::net::pace::{Pace, Rates};
+use scanner::net::settings::{Retries, Settings as NetSettings};
+use scanner::target::{Listing, Target};
+use scanner::time::{Clock as _, SystemClock};
+use store::{NewListing, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{Ended, Exit, Outcome, serve};
+use crate::AppState;
+use crate::scanning;
+use crate::settings::SiteSettings;
+use crate::worker::{self, Watched};
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Address and port of the site
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Scan twice, print what was found, and exit without serving
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) async fn run(args: DemoArgs) -> Outcome {
+    let folder = tempfile::tempdir().map_err(Ended::internal)?;
+    let url = format!("sqlite://{}", folder.path().join("demo.db").display());
+    let store = Store::open(&url).await?;
+    store.migrate().await?;
+    let fleet = Fleet::start(demo::world()).await.map_err(Ended::internal)?;
+    eprintln!(
+        "{} sample servers are up on {}, under names of {} that only this process knows.",
+        fleet.targets().len(),
+        fleet.address(),
+        demo::DOMAIN
+    );
+    list(&store, &fleet).await?;
+    let (stop, stopped) = watch::channel(false);
+    pass(&store, &fleet, "First pass").await?;
+    fleet.change(demo::change);
+    eprintln!("Between the passes one server was repaired, one broke, and one authorization server changed.");
+    store.make_all_due(SystemClock.now()).await?;
+    pass(&store, &fleet, "Second pass").await?;
+    summary(&store).await?;
+    if args.once {
+        return Ok(Exit::Done);
+    }
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .map_err(|error| Ended::said(Exit::Usage, format!("listening on {}: {error}; choose another with --listen", args.listen)))?;
+    let address = listener.local_addr().map_err(Ended::internal)?;
+    let state = AppState {
+        store,
+        clock: Arc::new(SystemClock),
+        settings: Arc::new(SiteSettings {
+            name: "Authdex demo".into(),
+            demo: true,
+            accept_submissions: false,
+            ..SiteSettings::default()
+        }),
+    };
+    eprintln!("The site is at http://{address}/ (Ctrl-C ends it)");
+    tokio::spawn(serve::signals(stop));
+    serve::serve(listener, crate::router(state), stopped).await?;
+    drop(fleet);
+    Ok(Exit::Done)
+}
+
+async fn list(store: &Store, fleet: &Fleet) -> Result<(), Ended> {
+    let now = SystemClock.now();
+    let listings: Vec<NewListing> = fleet
+        .targets()
+        .into_iter()
+        .map(|(url, name)| NewListing {
+            target: Target {
+                url,
+                listing: Some(Listing {
+                    source: "demo".into(),
+                    name: Some(name),
+                    status: Some("active".into()),
+                    ..Listing::default()
+                }),
+            },
+            seen: now,
+        })
+        .collect();
+    store.add_listings("demo", &listings, now).await?;
+    Ok(())
+}
+
+/// Scans everything that is due, without pacing: the servers are our own.
+async fn pass(store: &Store, fleet: &Fleet, title: &str) -> Result<(), Ended> {
+    let (_running, stopped) = watch::channel(false);
+    let mut net = NetSettings::new(Arc::new(SystemClock), Arc::new(scanning::entropy));
+    net.guard = Guard::public();
+    net.extra_roots = fleet.authority().as_bytes().to_vec();
+    net.connect_to = scanning::connect_to(&fleet.connect_to()).map_err(Ended::internal)?;
+    net.retries = Retries::none();
+    net.limits.repeat_gap_ms = 0;
+    net.pace = Arc::new(Pace::new(Rates {
+        public: std::time::Duration::ZERO,
+        private: std::time::Duration::ZERO,
+        global_per_second: None,
+        per_site: usize::MAX >> 4,
+        ..Rates::default()
+    }));
+    net.stop = Some(stopped);
+    net.timeouts.idle_stream = std::time::Duration::from_secs(1);
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(fleet.targets().len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    bar.set_message(title.to_owned());
+    let scanner = {
+        let bar = bar.clone();
+        Arc::new(Watched::new(
+            NetScanner::new(net).map_err(Ended::internal)?,
+            move |_: &Evidence| bar.inc(1),
+        ))
+    };
+    let mut scanned = 0;
+    let pace = store::Pace { concurrency: 16, ..store::Pace::private(worker::judge) };
+    loop {
+        let filed = store::scheduler::tick(store, &scanner, &SystemClock, &pace).await?;
+        if filed == 0 {
+            break;
+        }
+        scanned += filed;
+    }
+    bar.finish_and_clear();
+    eprintln!("{title}: {scanned} servers scanned.");
+    Ok(())
+}
+
+async fn summary(store: &Store) -> Result<(), Ended> {
+    let mut page = store::Page::first(100);
+    page.limit = 100;
+    let servers = store.servers(&store::TargetFilter::default(), &page).await?;
+    for row in &servers.rows {
+        let mark = crate::view::grade::Mark::new(row.letter, row.badge, row.doubtful);
+        println!("{:<3} {:<42} {}", mark.text, row.url, row.name.as_deref().unwrap_or_default());
+    }
+    for change in store.latest_changes(50).await? {
+        if change.kind != "added" {
+            println!(
+                "changed: {} {} -> {} ({}, {})",
+                change.url,
+                change.from.as_deref().unwrap_or("-"),
+                change.to.as_deref().unwrap_or("-"),
+                change.kind,
+                change.cause
+            );
+        }
+    }
+    Ok(())
+}

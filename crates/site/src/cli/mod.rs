@@ -1,0 +1,304 @@
+//! The command line. Machine output goes to standard output, everything else to standard
+//! error; an error is one line that says what, where and what to do.
+
+mod catalogue;
+mod crawl;
+mod demo;
+pub(crate) mod import;
+mod offline;
+mod scan;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{LogFormat, Settings, Telemetry};
+
+/// Exit codes, as the manual lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; thresholds met, or none asked.
+    Done,
+    /// A threshold was missed on evidence that was established.
+    Missed,
+    /// Bad option, file, id or address.
+    Usage,
+    /// The question could not be answered.
+    Incomplete,
+    /// Our fault.
+    Internal,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Missed => 1,
+            Exit::Usage => 2,
+            Exit::Incomplete => 3,
+            Exit::Internal => 4,
+        })
+    }
+}
+
+/// An error with the exit code it ends the program with.
+#[derive(Debug)]
+pub struct Ended {
+    exit: Exit,
+    cause: anyhow::Error,
+}
+
+impl Ended {
+    fn usage(cause: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Usage, cause: cause.into() }
+    }
+
+    fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Internal, cause: cause.into() }
+    }
+
+    /// What went wrong, without the exit code.
+    #[must_use]
+    pub fn into_cause(self) -> anyhow::Error {
+        self.cause
+    }
+
+    fn said(exit: Exit, text: impl std::fmt::Display) -> Self {
+        Self { exit, cause: anyhow::anyhow!("{text}") }
+    }
+}
+
+impl From<crate::config::ConfigError> for Ended {
+    fn from(cause: crate::config::ConfigError) -> Self {
+        Self::usage(cause)
+    }
+}
+
+impl From<store::StoreError> for Ended {
+    fn from(cause: store::StoreError) -> Self {
+        Self::internal(cause)
+    }
+}
+
+type Outcome = Result<Exit, Ended>;
+
+/// The authorization index of MCP servers: scans their authorization from outside, grades it
+/// against the published rules, keeps every answer and shows what changed.
+#[derive(Debug, Parser)]
+#[command(name = "authdex", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 a threshold was missed; 2 usage; 3 incomplete (unreachable, blocked, too \
+                        little evidence); 4 internal error.\nStart here: `authdex demo`, or `authdex scan URL`.")]
+struct Cli {
+    /// Configuration file (TOML); every key has a default, see `authdex config print`
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Site, API, scheduler and crawler in one process
+    Serve(serve::ServeArgs),
+    /// Scan servers now and print reports; needs no database
+    Scan(scan::ScanArgs),
+    /// Scan everything that is due once, with progress, then exit
+    Crawl(crawl::CrawlArgs),
+    /// Add servers from a registry, a saved dump, CSV, a list or a client configuration
+    Import(import::ImportArgs),
+    /// Grade evidence bundles again, offline
+    Grade(offline::GradeArgs),
+    /// Compare two evidence bundles
+    Diff(offline::DiffArgs),
+    /// List the checks of the catalogue
+    Checks(catalogue::ChecksArgs),
+    /// One check in full: rule, reason, fix, traps, citations
+    Explain(catalogue::ExplainArgs),
+    /// A sample fleet on loopback, scanned, changed, scanned again, and the site that shows it
+    Demo(demo::DemoArgs),
+    /// Check or print the configuration
+    Config(ConfigArgs),
+    /// Bring the database schema up to date
+    Migrate(MigrateArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    #[command(subcommand)]
+    action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Say whether the configuration is usable
+    Check,
+    /// Print the effective values, secrets masked
+    Print {
+        /// Say beside each key where its value came from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct MigrateArgs {
+    /// List what would be applied, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Parses the command line, runs it, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // Help and version go to standard output, mistakes to standard error.
+            let _ = error.print();
+            return if usage { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("authdex: starting: {error}");
+            return Exit::Internal.into();
+        }
+    };
+    let outcome = runtime.block_on(run(cli));
+    // Blocking resolver calls of an aborted scan must not hold the exit up.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(ended) => {
+            eprintln!("authdex: {}", one_line(&ended.cause));
+            ended.exit.into()
+        }
+    }
+}
+
+/// An error with its causes on one line, repeated words left out.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace('\n', " ");
+        if line.contains(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+async fn run(cli: Cli) -> Outcome {
+    match cli.command {
+        Command::Scan(args) => scan::run(args).await,
+        Command::Grade(args) => offline::grade(&args),
+        Command::Diff(args) => offline::diff(&args),
+        Command::Checks(args) => catalogue::checks(&args),
+        Command::Explain(args) => catalogue::explain(&args),
+        Command::Demo(args) => demo::run(args).await,
+        Command::Config(ConfigArgs { action: ConfigAction::Print { origin } }) => {
+            print!("{}", crate::config::printed(cli.config.as_deref(), origin)?);
+            Ok(Exit::Done)
+        }
+        Command::Config(ConfigArgs { action: ConfigAction::Check }) => {
+            Settings::load(cli.config.as_deref())?;
+            eprintln!("The configuration is usable.");
+            Ok(Exit::Done)
+        }
+        Command::Serve(args) => {
+            let settings = settings(cli.config)?;
+            serve::run(args, settings).await
+        }
+        Command::Crawl(args) => {
+            let settings = settings(cli.config)?;
+            crawl::run(args, settings).await
+        }
+        Command::Import(args) => {
+            let settings = settings(cli.config)?;
+            import::run(args, settings).await
+        }
+        Command::Migrate(args) => {
+            let settings = settings(cli.config)?;
+            migrate(&args, &settings).await
+        }
+    }
+}
+
+fn settings(file: Option<PathBuf>) -> Result<Settings, Ended> {
+    let settings = Settings::load(file.as_deref())?;
+    log(&settings.telemetry);
+    Ok(settings)
+}
+
+/// Logs go to standard error.
+fn log(telemetry: &Telemetry) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&telemetry.log)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process (tests) is refused; the first stays.
+    let _ = match telemetry.log_format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+async fn migrate(args: &MigrateArgs, settings: &Settings) -> Outcome {
+    let store = store::Store::open(&settings.store.url).await?;
+    let pending = store.migrations_pending().await?;
+    for name in &pending {
+        println!("{name}");
+    }
+    if args.dry_run {
+        eprintln!("{} migrations would be applied.", pending.len());
+    } else {
+        store.migrate().await?;
+        eprintln!("{} migrations applied.", pending.len());
+    }
+    Ok(Exit::Done)
+}
+
+/// Opens the store and brings it up to date, as the configuration says.
+async fn open_store(settings: &Settings) -> Result<store::Store, Ended> {
+    let store = store::Store::open(&settings.store.url).await?;
+    if settings.store.migrate_on_start {
+        store.migrate().await?;
+    } else {
+        let pending = store.migrations_pending().await?;
+        if !pending.is_empty() {
+            return Err(Ended::said(
+                Exit::Usage,
+                format!("database: {} migrations are missing; run `authdex migrate`", pending.len()),
+            ));
+        }
+    }
+    Ok(store)
+}

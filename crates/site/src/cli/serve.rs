@@ -1,0 +1,166 @@
+//! `serve`: site and API, scheduler and crawler, together or apart.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use scanner::time::SystemClock;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{Ended, Exit, Outcome};
+use crate::AppState;
+use crate::config::{Settings, Source, SourceKind};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// What this process does
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+    /// Address and port [default: http.bind of the configuration]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Read this source now and by schedule: a name of the configuration (`registry`), a registry's URL, or a file; repeatable
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Site, API, scheduler and crawler
+    All,
+    /// Site and API; asks nobody anything
+    Web,
+    /// Scheduler and crawler; listens for health only
+    Worker,
+}
+
+/// Enables sources by name, or adds them by URL or file.
+pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), Ended> {
+    for name in wanted {
+        if let Some(source) = settings.source.iter_mut().find(|source| source.name == *name) {
+            source.enabled = true;
+            continue;
+        }
+        let is_url = name.starts_with("https://") || name.starts_with("http://");
+        let kind = if is_url {
+            SourceKind::Registry
+        } else if std::path::Path::new(name).is_file() {
+            match scanner::sources::detect(&super::import::read_text(std::path::Path::new(name)).map_err(Ended::usage)?) {
+                scanner::sources::Format::Registry => SourceKind::Dump,
+                scanner::sources::Format::Csv => SourceKind::Csv,
+                scanner::sources::Format::List => SourceKind::List,
+                scanner::sources::Format::ServerJson => SourceKind::ServerJson,
+                scanner::sources::Format::ClientConfig => SourceKind::ClientConfig,
+            }
+        } else {
+            let known: Vec<&str> = settings.source.iter().map(|source| source.name.as_str()).collect();
+            return Err(Ended::said(
+                Exit::Usage,
+                format!("--source: `{name}` is no file, no URL and no source of the configuration (there: {})", known.join(", ")),
+            ));
+        };
+        settings.source.push(Source {
+            name: name.clone(),
+            kind,
+            location: name.clone(),
+            enabled: true,
+            api_key: String::new(),
+            page_limit: 100,
+            max_pages: 2000,
+        });
+    }
+    Ok(())
+}
+
+pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
+    enable(&mut settings, &args.source)?;
+    let store = super::open_store(&settings).await?;
+    let bind = args.listen.clone().unwrap_or_else(|| settings.http.bind.clone());
+    let listener = TcpListener::bind(&bind)
+        .await
+        .map_err(|error| Ended::said(Exit::Usage, format!("listening on {bind}: {error}; choose another with --listen")))?;
+    let address = listener.local_addr().map_err(Ended::internal)?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(signals(stop));
+    let worker = (args.role != Role::Web).then(|| spawn_worker(store.clone(), &settings, stopped.clone(), address));
+    let state = AppState {
+        store,
+        clock: Arc::new(SystemClock),
+        settings: Arc::new(settings.site()),
+    };
+    let router = match args.role {
+        Role::All | Role::Web => crate::router(state),
+        Role::Worker => crate::health(state),
+    };
+    eprintln!("Authdex is at http://{address}/ (Ctrl-C ends it)");
+    serve(listener, router, stopped).await?;
+    if let Some(worker) = worker {
+        eprintln!("Waiting for running scans to be filed.");
+        worker
+            .await
+            .map_err(Ended::internal)?
+            .map_err(Ended::usage)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn spawn_worker(
+    store: store::Store,
+    settings: &Settings,
+    stopped: watch::Receiver<bool>,
+    address: SocketAddr,
+) -> tokio::task::JoinHandle<anyhow::Result<()>> {
+    let settings = settings.clone();
+    tokio::spawn(async move {
+        if settings.source.iter().any(|source| source.enabled) {
+            let (store, settings) = (store.clone(), settings.clone());
+            // Scanning begins while the first walk still runs.
+            tokio::spawn(async move {
+                if let Err(error) = crate::jobs::sync(&store, &settings, false).await {
+                    tracing::warn!("{error:#}");
+                }
+            });
+        }
+        let outcome = crate::worker::run(store, settings, stopped, &[address]).await;
+        if let Err(error) = &outcome {
+            eprintln!("authdex: the crawler could not start: {error:#}");
+        }
+        outcome
+    })
+}
+
+/// Serves until stopped, then lets open requests finish.
+pub(super) async fn serve(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> Result<(), Ended> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .await
+        .map_err(Ended::internal)
+}
+
+/// Turns the signal true at the first Ctrl-C or TERM; a second one ends the process.
+pub(super) async fn signals(stop: watch::Sender<bool>) {
+    wait().await;
+    let _ = stop.send(true);
+    wait().await;
+    std::process::exit(3);
+}
+
+async fn wait() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => (),
+                _ = terminate.recv() => (),
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+

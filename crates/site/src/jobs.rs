@@ -1,0 +1,177 @@
+//! Jobs by cron: what is new in the sources, hourly, and a full walk, weekly. A job runs in
+//! one process at a time (a row in the store), a missed one is made up for once.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use scanner::net::discover::{Registry, Walk};
+use scanner::normalise::Admission;
+use scanner::time::{Clock as _, Millis, SystemClock};
+use store::Store;
+use store::cron::Cron;
+use tokio::sync::watch;
+
+use crate::cli::import::{self, Tally};
+use crate::config::{Settings, Source, SourceKind};
+use crate::scanning;
+
+/// A job's claim on its slot.
+const LEASE_MS: i64 = 30 * 60_000;
+
+/// Changes are asked for from this much before the last walk.
+const OVERLAP_MS: i64 = 10 * 60_000;
+
+/// Longest nap between two looks at the clock.
+const NAP: Duration = Duration::from_secs(20);
+
+/// Runs the jobs of the schedule until `stop` turns true.
+pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<bool>) {
+    if !settings.schedule.enabled {
+        let _ = stop.wait_for(|stop| *stop).await;
+        return;
+    }
+    let jobs = [
+        ("registry_sync", &settings.schedule.registry_sync, false),
+        ("registry_full", &settings.schedule.registry_full, true),
+    ];
+    let mut planned: Vec<(&str, Cron, bool, Millis)> = Vec::new();
+    let now = SystemClock.now();
+    for (name, text, full) in jobs {
+        // The configuration was checked when it was loaded.
+        if let Ok(cron) = Cron::parse(text)
+            && let Some(first) = cron.next_after(now)
+        {
+            planned.push((name, cron, full, first));
+        }
+    }
+    loop {
+        let now = SystemClock.now();
+        for (name, cron, full, due) in &mut planned {
+            if *due > now {
+                continue;
+            }
+            if let Err(error) = once(&store, &settings, name, *due, *full).await {
+                tracing::warn!(job = *name, "{error:#}");
+            }
+            *due = cron.next_after(SystemClock.now()).unwrap_or(Millis(i64::MAX));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(NAP) => (),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn once(store: &Store, settings: &Settings, name: &str, due: Millis, full: bool) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    if !store.job_claim(name, due, now, now.plus(LEASE_MS)).await? {
+        return Ok(());
+    }
+    let outcome = sync(store, settings, full).await;
+    let (ok, note) = match &outcome {
+        Ok(tally) => (true, format!("{} servers, {} new", tally.found, tally.stored.added)),
+        Err(error) => (false, format!("{error:#}")),
+    };
+    store.job_done(name, due, ok, &note, SystemClock.now()).await?;
+    outcome.map(|_| ())
+}
+
+/// Reads every enabled source; a registry from its cursor unless `full`.
+///
+/// # Errors
+///
+/// The first source that failed, after all were tried.
+pub async fn sync(store: &Store, settings: &Settings, full: bool) -> anyhow::Result<Tally> {
+    let mut total = Tally::default();
+    let mut first_error = None;
+    for source in settings.source.iter().filter(|source| source.enabled) {
+        match read(store, settings, source, full).await {
+            Ok(tally) => {
+                tracing::info!(
+                    source = source.name,
+                    found = tally.found,
+                    added = tally.stored.added,
+                    refused = tally.refused.values().sum::<u64>(),
+                    "source read"
+                );
+                total.add(&tally);
+            }
+            Err(error) => {
+                tracing::warn!(source = source.name, "{error:#}");
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) => Err(error),
+        None => Ok(total),
+    }
+}
+
+async fn read(store: &Store, settings: &Settings, source: &Source, full: bool) -> anyhow::Result<Tally> {
+    let kind = match source.kind {
+        SourceKind::Registry => {
+            let cursor = format!("registry:{}", source.name);
+            let began = SystemClock.now();
+            let since = if full {
+                None
+            } else {
+                store.cursor(&cursor).await?.and_then(|text| Millis::parse_rfc3339(&text))
+            };
+            let since = since.map(|at| at.plus(-OVERLAP_MS));
+            let tally = walk_registry(source, settings, Some(store), since).await?;
+            store.set_cursor(&cursor, &began.rfc3339()).await?;
+            return Ok(tally);
+        }
+        SourceKind::Dump => import::Kind::Dump,
+        SourceKind::Csv => import::Kind::Csv,
+        SourceKind::List => import::Kind::List,
+        SourceKind::ServerJson => import::Kind::ServerJson,
+        SourceKind::ClientConfig => import::Kind::ClientConfig,
+    };
+    let text = import::read_text(std::path::Path::new(&source.location))?;
+    let rows = import::rows(&text, Some(kind), admission(settings))?;
+    let mut tally = Tally::of(&rows);
+    tally.stored = import::keep(store, &source.name, rows.targets, &source.location)
+        .await
+        .map_err(|ended| ended.into_cause())?;
+    Ok(tally)
+}
+
+fn admission(settings: &Settings) -> Admission {
+    Admission {
+        allow_private: settings.scan.allow_private,
+        allow_ephemeral: false,
+    }
+}
+
+/// Walks a registry page by page; without a store, only counts.
+///
+/// # Errors
+///
+/// If a page cannot be had or read, or the store fails. Pages before it are kept.
+pub async fn walk_registry(
+    source: &Source,
+    settings: &Settings,
+    store: Option<&Store>,
+    since: Option<Millis>,
+) -> anyhow::Result<Tally> {
+    let (_running, stop) = watch::channel(false);
+    let net = scanning::installed(settings, stop, &[])?;
+    let registry = Registry::new(net, &source.location, (!source.api_key.is_empty()).then_some(source.api_key.as_str()))
+        .with_context(|| format!("source {}", source.name))?;
+    let mut walk: Walk = registry.walk(since, source.page_limit, source.max_pages);
+    let mut total = Tally::default();
+    while let Some(page) = walk.next(admission(settings)).await {
+        let rows = import::collect(page.with_context(|| format!("source {} at {}", source.name, source.location))?);
+        let mut tally = Tally::of(&rows);
+        if let Some(store) = store {
+            tally.stored = import::keep(store, &source.name, rows.targets, &source.location)
+                .await
+                .map_err(|ended| ended.into_cause())?;
+        }
+        total.add(&tally);
+    }
+    Ok(total)
+}
+

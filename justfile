@@ -1,0 +1,57 @@
+# The commands people need. `just` alone lists them.
+
+default:
+    @just --list
+
+# rewrite the sources in the one form
+fmt:
+    cargo fmt --all
+
+# what CI demands of the sources
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo check -p authdex-scanner --no-default-features
+
+# tests that need nothing installed (SQLite only)
+test:
+    cargo test --workspace
+
+# everything, with Postgres and a browser; installs what is missing
+test-all:
+    tests/run
+
+# site, scheduler and crawler on the embedded database
+run *ARGS:
+    cargo run --release -- serve {{ARGS}}
+
+# one server, now
+scan URL *ARGS:
+    cargo run --release -- scan {{URL}} {{ARGS}}
+
+# the sample fleet and its site
+demo:
+    cargo run --release -- demo
+
+# look through changed snapshots
+review:
+    cargo insta review
+
+# write docs/checks.md from the catalogue
+catalogue:
+    cargo run -q -- checks --format markdown > docs/checks.md
+
+# an empty pair of migration files
+migration NAME:
+    #!/usr/bin/env sh
+    n=$(printf '%04d' $(( $(ls migrations/sqlite | wc -l) + 1 )))
+    touch "migrations/sqlite/${n}_{{NAME}}.sql" "migrations/postgres/${n}_{{NAME}}.sql"
+
+# ratios to their floors
+bench:
+    cargo bench -p authdex-scanner --bench scan
+    cargo bench -p authdex-store --bench store
+
+# exactly what CI runs
+ci:
+    .ci/run
