@@ -4,6 +4,7 @@
 mod catalogue;
 mod crawl;
 mod demo;
+mod health;
 pub(crate) mod import;
 mod offline;
 mod scan;
@@ -122,6 +123,8 @@ enum Command {
     Config(ConfigArgs),
     /// Bring the database schema up to date
     Migrate(MigrateArgs),
+    /// Ask an Authdex on this machine whether it is ready
+    Health(health::HealthArgs),
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +249,7 @@ async fn run(cli: Cli) -> Outcome {
             let settings = settings(cli.config)?;
             import::run(args, settings).await
         }
+        Command::Health(args) => health::run(args).await,
         Command::Migrate(args) => {
             let settings = settings(cli.config)?;
             migrate(&args, &settings).await
