@@ -72,3 +72,58 @@ pub enum StoreError {
     #[error("filing a scan: the writer has stopped because the program is ending")]
     Stopped,
 }
+
+/// Turns an error of the database into one that names the operation.
+pub(crate) fn during(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| match kind(&source) {
+        Kind::Full => StoreError::Full { doing },
+        Kind::Busy => StoreError::Busy { doing },
+        Kind::Other => StoreError::Sql {
+            doing,
+            why: explain(&source),
+            source,
+        },
+    }
+}
+
+enum Kind {
+    Full,
+    Busy,
+    Other,
+}
+
+/// SQLite: 13 is SQLITE_FULL, 5 and 6 are SQLITE_BUSY and SQLITE_LOCKED, in the low byte.
+/// Postgres: 53100 is disk_full, 55P03 lock_not_available, 40P01 deadlock_detected, 40001
+/// serialization_failure.
+fn kind(error: &sqlx::Error) -> Kind {
+    let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
+        return match error {
+            sqlx::Error::PoolTimedOut => Kind::Busy,
+            _ => Kind::Other,
+        };
+    };
+    match code.as_ref() {
+        "53100" => Kind::Full,
+        "55P03" | "40P01" | "40001" => Kind::Busy,
+        code if code.len() < 5 => match code.parse::<u32>().map(|code| code & 0xff) {
+            Ok(13) => Kind::Full,
+            Ok(5 | 6) => Kind::Busy,
+            Ok(_) | Err(_) => Kind::Other,
+        },
+        _ => Kind::Other,
+    }
+}
+
+/// The words of the engine on one line of at most 300 characters.
+pub(crate) fn explain(error: &sqlx::Error) -> String {
+    let text = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    };
+    one_line(&text)
+}
+
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(300).collect()
+}

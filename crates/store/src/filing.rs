@@ -1,0 +1,338 @@
+//! Filing a scan: what can be worked out beforehand is worked out here, outside of any
+//! transaction; `writer` then does the rest in one.
+//!
+//! A scan that saw and was judged the same as the one before costs a counter in its run and a
+//! row with its id. Only what is new is compressed, compared and stored.
+
+use scanner::diff::{self, Graded, Group};
+use scanner::evidence::Evidence;
+use scanner::report::Class;
+use scanner::surface;
+use sha2::{Digest, Sha256};
+
+use crate::Store;
+use crate::codec::{self, Kind, Life, Packed};
+use crate::db::on;
+use crate::due::NEVER;
+use crate::error::{Result, StoreError, during};
+use crate::ids;
+use crate::rows::{Filed, Filing};
+use crate::state::State;
+use crate::writer::{Change, News, Outcome, Prepared};
+
+/// Tries until a concurrent filing of the same target is believed to be a fault.
+const TRIES: usize = 5;
+/// A dictionary is made from a scan of at least this many exchanges.
+const SAMPLE_EXCHANGES: usize = 6;
+
+/// What is known of the target before the filing.
+#[derive(Debug, sqlx::FromRow)]
+struct Before {
+    run: Option<i64>,
+    letter: Option<String>,
+    badge: Option<String>,
+    score: Option<i64>,
+    class: Option<String>,
+    last_scan: Option<Vec<u8>>,
+    surface: Option<Vec<u8>>,
+    bits: Option<Vec<u8>>,
+    run_class: Option<String>,
+    rubric: Option<String>,
+}
+
+impl Store {
+    /// Files a finished scan with its report: history, evidence, current state, counters and
+    /// change feed, in one transaction that also ends the lease. Filing an id a second time
+    /// answers what the first time did, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the target is not known, the id is none, or the database fails; then nothing of the
+    /// scan is kept, and it can be filed again.
+    pub async fn file(&self, filing: &Filing<'_>) -> Result<Filed> {
+        let mut first_try = true;
+        for _ in 0..TRIES {
+            let prepared = self.prepare(filing, first_try).await?;
+            match self.write(prepared).await? {
+                Outcome::Filed { changed, first } => {
+                    return Ok(Filed {
+                        scan: filing.scan.clone(),
+                        changed,
+                        first,
+                    });
+                }
+                // Another filing of this target came first: prepare against what it left.
+                Outcome::Stale => first_try = false,
+                Outcome::UnknownTarget => {
+                    return Err(unstorable(format!(
+                        "there is no target {}; add it first",
+                        filing.target.0
+                    )));
+                }
+            }
+        }
+        Err(StoreError::Busy {
+            doing: "filing a scan",
+        })
+    }
+
+    async fn prepare(&self, filing: &Filing<'_>, sparing: bool) -> Result<Prepared> {
+        let Filing {
+            evidence, report, ..
+        } = filing;
+        let scan = ids::Kind::Scan
+            .read(&filing.scan)
+            .ok_or_else(|| unstorable(format!("`{}` is no scan id", filing.scan)))?;
+        let surface = unhex(&report.evidence.surface_sha256)
+            .ok_or_else(|| unstorable("the report has no digest of the surface".into()))?;
+        let checks: Vec<&str> = report
+            .findings
+            .iter()
+            .map(|finding| finding.check.as_str())
+            .collect();
+        let ordinals = self.ordinals(&checks).await?;
+        let bits = codec::bits(&report.findings, &ordinals);
+        let before = self.before(filing.target.0).await?;
+        let class = report.class.as_str();
+        let same = before.as_ref().is_some_and(|before| {
+            before.surface.as_deref() == Some(&surface[..])
+                && before.bits.as_deref() == Some(&bits[..])
+                && before.run_class.as_deref() == Some(class)
+                && before.rubric.as_deref() == Some(report.grade.rubric.as_str())
+        });
+
+        let encoded = encode(evidence)?;
+        let sample = evidence.exchanges.len() >= SAMPLE_EXCHANGES && report.class.graded();
+        self.codec
+            .prepare(&self.db, Kind::Evidence, sample.then_some(&encoded[..]))
+            .await?;
+        let newest = self.codec.pack(Kind::Evidence, Life::Replaced, &encoded)?;
+        let news = if same && sparing {
+            None
+        } else {
+            Some(Box::new(
+                self.news(filing, &encoded, before.as_ref(), sample).await?,
+            ))
+        };
+        Ok(Prepared {
+            target: filing.target.0,
+            scan: scan.to_vec(),
+            at: evidence.started.0,
+            finished: filing.finished.0,
+            next_due: (filing.next_due != NEVER).then_some(filing.next_due.0),
+            lease_until: filing.lease_until.map(|until| until.0),
+            fruitless: report.class == Class::Unreachable,
+            surface: surface.to_vec(),
+            class: class.into(),
+            rubric: report.grade.rubric.clone(),
+            bits,
+            ordinals,
+            newest,
+            news,
+        })
+    }
+
+    async fn before(&self, target: i64) -> Result<Option<Before>> {
+        const READ: &str = "SELECT t.run, t.letter, t.badge, t.score, t.class, v.last_scan, \
+            r.surface, r.bits, r.class AS run_class, r.rubric \
+            FROM target t JOIN visit v ON v.target = t.id LEFT JOIN run r ON r.id = t.run \
+            WHERE t.id = $1";
+        on!(self.db, pool => sqlx::query_as(READ).bind(target).fetch_optional(pool).await)
+            .map_err(during("reading a target"))
+    }
+
+    async fn news(
+        &self,
+        filing: &Filing<'_>,
+        encoded: &[u8],
+        before: Option<&Before>,
+        sample: bool,
+    ) -> Result<News> {
+        let report = serde_json::to_vec(filing.report)
+            .map_err(|error| unstorable(format!("its report: {error}")))?;
+        self.codec
+            .prepare(&self.db, Kind::Report, sample.then_some(&report[..]))
+            .await?;
+        let (hash, evidence) = self.base(filing, encoded)?;
+        let state = State::of(filing.evidence, filing.report);
+        Ok(News {
+            after_run: before.and_then(|before| before.run),
+            hash,
+            evidence,
+            report: self.codec.pack(Kind::Report, Life::Kept, &report)?,
+            change: self.change(filing, before, &state).await?,
+            state,
+        })
+    }
+
+    /// The evidence as it is kept for good, and the name of its content. Retries are left out
+    /// of a surface, which moves the numbers of exchanges that the report points at; such
+    /// evidence is kept as it is.
+    fn base(&self, filing: &Filing<'_>, encoded: &[u8]) -> Result<(Vec<u8>, Packed)> {
+        let surface = surface::of(filing.evidence);
+        let (hash, bytes) = if surface.exchanges.len() == filing.evidence.exchanges.len() {
+            let hash = unhex(&filing.report.evidence.surface_sha256).unwrap_or_default();
+            (hash, encode(&surface)?)
+        } else {
+            (Sha256::digest(encoded).into(), encoded.to_vec())
+        };
+        let packed = self.codec.pack(Kind::Evidence, Life::Kept, &bytes)?;
+        Ok((hash.to_vec(), packed))
+    }
+
+    /// The entry in the change feed; `None` if what was seen differs but nothing that is
+    /// judged or shown does.
+    async fn change(
+        &self,
+        filing: &Filing<'_>,
+        before: Option<&Before>,
+        state: &State,
+    ) -> Result<Option<Change>> {
+        let after = state.shown().map(str::to_owned);
+        let previous = before.and_then(|before| before.last_scan.clone());
+        let Some((before, previous)) = before.zip(previous).filter(|(b, _)| b.run.is_some()) else {
+            return Ok(Some(Change {
+                kind: "added",
+                cause: "first",
+                before: None,
+                after,
+                checks: "[]".into(),
+                previous_scan: None,
+            }));
+        };
+        let moved = self.moved(filing, &previous).await?;
+        let shown_before = before.letter.as_ref().or(before.badge.as_ref());
+        let same = moved.checks.is_empty()
+            && shown_before == after.as_ref()
+            && before.class.as_deref() == Some(state.class.as_str());
+        if same {
+            return Ok(None);
+        }
+        Ok(Some(Change {
+            kind: kind(before, state, &moved),
+            cause: moved.cause,
+            before: shown_before.cloned(),
+            after,
+            checks: serde_json::Value::from(moved.checks).to_string(),
+            previous_scan: Some(previous),
+        }))
+    }
+
+    /// Which verdicts moved since the previous scan, and who moved them.
+    async fn moved(&self, filing: &Filing<'_>, previous: &[u8]) -> Result<Moved> {
+        let mut moved = Moved {
+            cause: "server",
+            checks: Vec::new(),
+            better: 0,
+            worse: 0,
+        };
+        let Some(previous) = crate::servers::public(ids::Kind::Scan, previous) else {
+            return Ok(moved);
+        };
+        let rubric = &filing.report.grade.rubric;
+        let evidence = self.evidence(&previous).await?;
+        let report = self.report(&previous, Some(rubric)).await?;
+        let (Some(evidence), Some(report)) = (evidence, report) else {
+            moved.cause = "rubric";
+            return Ok(moved);
+        };
+        let before = Graded {
+            evidence: &evidence,
+            report: &report,
+        };
+        let after = Graded {
+            evidence: filing.evidence,
+            report: filing.report,
+        };
+        let Ok(diff) = diff::between(before, after) else {
+            moved.cause = "rubric";
+            return Ok(moved);
+        };
+        for change in &diff.verdicts {
+            match change.group {
+                Group::Reworded => continue,
+                Group::Regressed => moved.worse += 1,
+                Group::Fixed => moved.better += 1,
+                Group::NewlyJudged | Group::NoLongerJudged => (),
+            }
+            moved.checks.push(change.check.clone());
+        }
+        if let Some(cause) = diff.main_cause() {
+            moved.cause = cause.as_str();
+        }
+        Ok(moved)
+    }
+}
+
+struct Moved {
+    cause: &'static str,
+    checks: Vec<String>,
+    better: usize,
+    worse: usize,
+}
+
+/// What kind of change it is: reachability first, then the class, the letter, the verdicts,
+/// and the score.
+fn kind(before: &Before, after: &State, moved: &Moved) -> &'static str {
+    let unreachable = Class::Unreachable.as_str();
+    let old_class = before.class.as_deref().unwrap_or_default();
+    if old_class != after.class {
+        return match (old_class == unreachable, after.class == unreachable) {
+            (false, true) => "unreachable",
+            (true, false) => "recovered",
+            _ => "class",
+        };
+    }
+    let position = |letter: Option<&str>| {
+        letter
+            .and_then(scanner::report::GradeLetter::parse)
+            .map(|letter| letter as i64)
+    };
+    let letters = (
+        position(before.letter.as_deref()),
+        position(after.letter.as_deref()),
+    );
+    let step = match letters {
+        (Some(old), Some(new)) if old != new => old - new,
+        (Some(_), None) => -1,
+        (None, Some(_)) => 1,
+        _ => match (moved.better > 0, moved.worse > 0) {
+            (true, false) => 1,
+            (false, true) => -1,
+            _ => after.score.unwrap_or(0) - before.score.unwrap_or(0),
+        },
+    };
+    match step {
+        1.. => "improved",
+        0 => "changed",
+        _ => "regressed",
+    }
+}
+
+fn encode(evidence: &Evidence) -> Result<Vec<u8>> {
+    evidence
+        .encode()
+        .map_err(|error| unstorable(error.to_string()))
+}
+
+fn unstorable(why: String) -> StoreError {
+    StoreError::Unstorable {
+        what: "a scan",
+        why,
+    }
+}
+
+/// 32 bytes from 64 hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(high * 16 + low).ok()?;
+    }
+    Some(out)
+}

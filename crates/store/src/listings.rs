@@ -1,0 +1,417 @@
+//! What sources say: adding servers, and keeping every source's statement beside the others.
+//!
+//! Imports are idempotent and batched: five hundred rows per transaction, a handful of
+//! statements per batch, whatever the number of rows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use scanner::target::{Listing, Target};
+use scanner::time::Millis;
+
+use crate::Store;
+use crate::counters::Counters;
+use crate::db::{Tx, within};
+use crate::error::{Result, StoreError, during};
+use crate::ids::fresh_bytes;
+use crate::leases::Lane;
+use crate::rows::{ImportTally, NewListing};
+use crate::state::{RANK_UNSCANNED, clean};
+
+/// Rows per transaction.
+const BATCH: usize = 500;
+/// Longest text that search looks in, in characters.
+const MAX_WORDS: usize = 1_200;
+
+/// The listings of one endpoint in a batch: name and JSON.
+struct Stated {
+    host: String,
+    listings: BTreeMap<String, String>,
+    rows: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Known {
+    id: i64,
+    url: String,
+    sources: String,
+    delisted_at: i64,
+}
+
+impl Store {
+    /// Adds or refreshes what one source lists. Servers that are new are due at once, behind
+    /// everything else. Rows that the source no longer has are left alone: sources say
+    /// `deleted` themselves.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails. Batches of 500 rows before the failing one stay imported;
+    /// importing again is harmless.
+    pub async fn add_listings(
+        &self,
+        source: &str,
+        rows: &[NewListing],
+        now: Millis,
+    ) -> Result<ImportTally> {
+        let source = clean(source);
+        let mut tally = ImportTally::default();
+        for batch in rows.chunks(BATCH) {
+            let stated = group(&source, batch)?;
+            let done = self
+                .import(&source, &stated, now)
+                .await
+                .map_err(during("importing listings"))?;
+            tally.added += done.added;
+            tally.known += done.known;
+            tally.updated += done.updated;
+        }
+        Ok(tally)
+    }
+
+    async fn import(
+        &self,
+        source: &str,
+        stated: &BTreeMap<String, Stated>,
+        now: Millis,
+    ) -> Result<ImportTally, sqlx::Error> {
+        let mut tally = ImportTally::default();
+        let mut counters = Counters::default();
+        let mut tx = self.db.begin().await?;
+        let before = known(&mut tx, stated).await?;
+        let fresh: Vec<(&String, &Stated)> = stated
+            .iter()
+            .filter(|(url, _)| !before.contains_key(*url))
+            .collect();
+        add_targets(&mut tx, source, &fresh, now).await?;
+        let targets = if fresh.is_empty() {
+            before.clone()
+        } else {
+            known(&mut tx, stated).await?
+        };
+        add_visits(&mut tx, &targets, &before, now).await?;
+        let said = said_before(&mut tx, source, &before).await?;
+
+        let mut listings = Vec::new();
+        let mut restated = BTreeSet::new();
+        for (url, one) in stated {
+            let Some((id, ..)) = targets.get(url) else {
+                continue;
+            };
+            let is_new = !before.contains_key(url);
+            let mut first_of_source = !said.keys().any(|(target, _)| target == id);
+            for (name, facts) in &one.listings {
+                let old = said.get(&(*id, name.clone()));
+                if old != Some(facts) {
+                    restated.insert(*id);
+                    tally.updated += 1;
+                } else {
+                    tally.known += 1;
+                }
+                if std::mem::take(&mut first_of_source) {
+                    counters.add("source", source, 1);
+                }
+                listings.push((*id, name.as_str(), facts.as_str()));
+            }
+            tally.known += one.rows - one.listings.len() as u64;
+            if is_new {
+                tally.updated -= 1;
+                tally.added += 1;
+            }
+        }
+        upsert_listings(&mut tx, source, &listings, now).await?;
+        let old_ids: BTreeSet<i64> = before.values().map(|(id, ..)| *id).collect();
+        let restated: Vec<i64> = restated.intersection(&old_ids).copied().collect();
+        restate(&mut tx, &targets, &restated, now).await?;
+        counters.add(
+            "total",
+            "servers",
+            i64::try_from(tally.added).unwrap_or(i64::MAX),
+        );
+        if tally.added + tally.updated > 0 {
+            counters.write(&mut tx, 0).await?;
+        }
+        tx.commit().await?;
+        Ok(tally)
+    }
+}
+
+/// Rows of a batch by endpoint, in the order of endpoints, so that all imports lock in one
+/// order.
+fn group(source: &str, batch: &[NewListing]) -> Result<BTreeMap<String, Stated>> {
+    let mut out: BTreeMap<String, Stated> = BTreeMap::new();
+    for row in batch {
+        let Target { url, listing } = &row.target;
+        if url.contains('\0') {
+            return Err(StoreError::Unstorable {
+                what: "a listing",
+                why: "its URL is not normalised: it holds a NUL".into(),
+            });
+        }
+        let mut listing = listing.clone().unwrap_or_default();
+        listing.source = source.to_owned();
+        listing.name = listing.name.as_deref().map(clean);
+        let facts = serde_json::to_string(&listing).map_err(|error| StoreError::Unstorable {
+            what: "a listing",
+            why: error.to_string(),
+        })?;
+        let stated = out.entry(url.clone()).or_insert_with(|| Stated {
+            host: clean(&row.target.host()),
+            listings: BTreeMap::new(),
+            rows: 0,
+        });
+        stated.rows += 1;
+        stated
+            .listings
+            .insert(listing.name.unwrap_or_default(), facts);
+    }
+    Ok(out)
+}
+
+type KnownTargets = HashMap<String, (i64, String, i64)>;
+
+/// Targets of these endpoints: row, sources, and when they were delisted.
+async fn known(
+    tx: &mut Tx,
+    stated: &BTreeMap<String, Stated>,
+) -> Result<KnownTargets, sqlx::Error> {
+    let rows: Vec<Known> = within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "SELECT id, url, sources, delisted_at FROM target WHERE url IN (",
+        );
+        let mut list = sql.separated(", ");
+        for url in stated.keys() {
+            list.push_bind(url.as_str());
+        }
+        sql.push(")");
+        sql.build_query_as().fetch_all(c).await
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.url, (row.id, row.sources, row.delisted_at)))
+        .collect())
+}
+
+async fn add_targets(
+    tx: &mut Tx,
+    source: &str,
+    fresh: &[(&String, &Stated)],
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let sources = serde_json::Value::from(vec![source]).to_string();
+    let shown: Vec<Shown> = fresh
+        .iter()
+        .map(|(url, stated)| {
+            let facts: Vec<&str> = stated.listings.values().map(String::as_str).collect();
+            Shown::of(url, &stated.host, &facts)
+        })
+        .collect();
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "INSERT INTO target (public_id, url, host, name, name_key, words, sources, listing, \
+             delisted_at, first_seen, rank) ",
+        );
+        sql.push_values(fresh.iter().zip(&shown), |mut row, ((url, stated), shown)| {
+            row.push_bind(fresh_bytes(now).to_vec())
+                .push_bind(url.as_str())
+                .push_bind(stated.host.as_str())
+                .push_bind(shown.name.as_deref())
+                .push_bind(shown.name_key.as_str())
+                .push_bind(shown.words.as_str())
+                .push_bind(sources.as_str())
+                .push_bind(shown.listing.as_deref())
+                .push_bind(if shown.listed { 0 } else { now.0 })
+                .push_bind(now.0)
+                .push_bind(RANK_UNSCANNED);
+        });
+        sql.push(" ON CONFLICT (url) DO NOTHING");
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+async fn add_visits(
+    tx: &mut Tx,
+    targets: &KnownTargets,
+    before: &KnownTargets,
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    let mut ids: Vec<i64> = targets
+        .iter()
+        .filter(|(url, _)| !before.contains_key(*url))
+        .map(|(_, (id, ..))| *id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ids.sort_unstable();
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new("INSERT INTO visit (target, lane, due) ");
+        sql.push_values(&ids, |mut row, id| {
+            row.push_bind(*id).push_bind(Lane::Backfill as i64).push_bind(now.0);
+        });
+        sql.push(" ON CONFLICT (target) DO NOTHING");
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+/// What the source said so far about these targets, by target and name.
+async fn said_before(
+    tx: &mut Tx,
+    source: &str,
+    targets: &KnownTargets,
+) -> Result<HashMap<(i64, String), String>, sqlx::Error> {
+    if targets.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, String, String)> = within!(tx, c => {
+        let mut sql =
+            sqlx::QueryBuilder::new("SELECT target, name, facts FROM listing WHERE source = ");
+        sql.push_bind(source).push(" AND target IN (");
+        let mut list = sql.separated(", ");
+        for (id, ..) in targets.values() {
+            list.push_bind(*id);
+        }
+        sql.push(")");
+        sql.build_query_as().fetch_all(c).await
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|(target, name, facts)| ((target, name), facts))
+        .collect())
+}
+
+async fn upsert_listings(
+    tx: &mut Tx,
+    source: &str,
+    listings: &[(i64, &str, &str)],
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    if listings.is_empty() {
+        return Ok(());
+    }
+    within!(tx, c => {
+        let mut sql =
+            sqlx::QueryBuilder::new("INSERT INTO listing (target, source, name, facts, seen) ");
+        sql.push_values(listings, |mut row, (target, name, facts)| {
+            row.push_bind(*target)
+                .push_bind(source)
+                .push_bind(*name)
+                .push_bind(*facts)
+                .push_bind(now.0);
+        });
+        sql.push(
+            " ON CONFLICT (target, source, name) DO UPDATE \
+             SET facts = excluded.facts, seen = excluded.seen",
+        );
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+/// Works out anew what is shown of targets whose listings changed.
+async fn restate(
+    tx: &mut Tx,
+    targets: &KnownTargets,
+    ids: &[i64],
+    now: Millis,
+) -> Result<(), sqlx::Error> {
+    const UPDATE: &str = "UPDATE target SET name = $2, name_key = $3, words = $4, sources = $5, \
+        listing = $6, delisted_at = $7 WHERE id = $1";
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(i64, String, String, String)> = within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "SELECT l.target, t.host, l.source, l.facts FROM listing l \
+             JOIN target t ON t.id = l.target WHERE l.target IN (",
+        );
+        let mut list = sql.separated(", ");
+        for id in ids {
+            list.push_bind(*id);
+        }
+        sql.push(")");
+        sql.build_query_as().fetch_all(c).await
+    })?;
+    let mut by_target: BTreeMap<i64, (String, BTreeSet<String>, Vec<String>)> = BTreeMap::new();
+    for (id, host, source, facts) in rows {
+        let (_, sources, all) = by_target
+            .entry(id)
+            .or_insert_with(|| (host, BTreeSet::new(), Vec::new()));
+        sources.insert(source);
+        all.push(facts);
+    }
+    for (url, (id, _, delisted_at)) in targets {
+        let Some((host, sources, facts)) = by_target.get(id) else {
+            continue;
+        };
+        let facts: Vec<&str> = facts.iter().map(String::as_str).collect();
+        let shown = Shown::of(url, host, &facts);
+        let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+        let delisted_at = match (shown.listed, *delisted_at) {
+            (true, _) => 0,
+            (false, 0) => now.0,
+            (false, since) => since,
+        };
+        within!(tx, c => sqlx::query(UPDATE)
+            .bind(id)
+            .bind(shown.name.as_deref())
+            .bind(shown.name_key.as_str())
+            .bind(shown.words.as_str())
+            .bind(serde_json::Value::from(sources).to_string())
+            .bind(shown.listing.as_deref())
+            .bind(delisted_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+/// What is shown of a target because of its listings.
+struct Shown {
+    name: Option<String>,
+    name_key: String,
+    words: String,
+    listing: Option<String>,
+    listed: bool,
+}
+
+impl Shown {
+    /// Of several listings the preferred one is active, of the official registry, and first
+    /// by name.
+    fn of(url: &str, host: &str, facts: &[&str]) -> Self {
+        let mut listings: Vec<Listing> = facts
+            .iter()
+            .filter_map(|facts| serde_json::from_str(facts).ok())
+            .collect();
+        let standing = |listing: &Listing| match listing.status.as_deref() {
+            Some("deleted") => 2,
+            Some("deprecated") => 1,
+            Some(_) | None => 0,
+        };
+        listings.sort_by_cached_key(|listing| {
+            (
+                standing(listing),
+                listing.source != "registry",
+                listing.source.clone(),
+                listing.name.clone(),
+            )
+        });
+        let listed = listings.iter().any(|listing| standing(listing) < 2);
+        let name = listings.iter().find_map(|listing| listing.name.clone());
+        let mut words = url.to_owned();
+        for name in listings.iter().filter_map(|listing| listing.name.as_ref()) {
+            words.push('\n');
+            words.push_str(name);
+        }
+        Self {
+            name_key: name.as_deref().unwrap_or(host).to_lowercase(),
+            name,
+            words: words.to_lowercase().chars().take(MAX_WORDS).collect(),
+            listing: listings
+                .first()
+                .and_then(|listing| serde_json::to_string(listing).ok()),
+            listed,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The schema: migrations of both engines, embedded, and the positions of checks.
+//!
+//! Migrations only go up, and an applied one is never edited. Each exists on both sides under
+//! the same file name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::db::{Db, Engine, on, within};
+use crate::error::{Result, StoreError, during, one_line};
+
+/// Version, name, and the text for SQLite and for Postgres.
+const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
+    1,
+    "0001_initial",
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/postgres/0001_initial.sql"),
+)];
+
+fn migrator(db: &Db) -> Migrator {
+    let migrations = MIGRATIONS
+        .into_iter()
+        .map(|(version, name, sqlite, postgres)| {
+            let text = if db.is_postgres() { postgres } else { sqlite };
+            let no_transaction = text.starts_with("-- no-transaction");
+            Migration::new(
+                version,
+                name.into(),
+                MigrationType::Simple,
+                text.into_sql_str(),
+                no_transaction,
+            )
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+/// Applies what is missing.
+pub(crate) async fn migrate(db: &Db) -> Result<()> {
+    let migrator = migrator(db);
+    on!(db, pool => migrator.run(pool).await).map_err(|error| explain(&error))
+}
+
+/// Names of migrations that are missing, in order.
+pub(crate) async fn pending(db: &Db) -> Result<Vec<String>> {
+    let applied = applied(db).await.map_err(|error| explain(&error))?;
+    Ok(MIGRATIONS
+        .into_iter()
+        .filter(|(version, ..)| !applied.contains(version))
+        .map(|(_, name, ..)| name.to_owned())
+        .collect())
+}
+
+async fn applied(db: &Db) -> Result<Vec<i64>, MigrateError> {
+    let table = migrator(db).table_name.clone();
+    let list = match &db.engine {
+        Engine::Sqlite(pool) => {
+            let mut connection = pool.acquire().await?;
+            connection.ensure_migrations_table(&table).await?;
+            connection.list_applied_migrations(&table).await?
+        }
+        Engine::Postgres(pool) => {
+            let mut connection = pool.acquire().await?;
+            connection.ensure_migrations_table(&table).await?;
+            connection.list_applied_migrations(&table).await?
+        }
+    };
+    Ok(list.into_iter().map(|applied| applied.version).collect())
+}
+
+fn explain(error: &MigrateError) -> StoreError {
+    StoreError::Migrate(match error {
+        MigrateError::VersionMissing(version) => format!(
+            "the database was written by a newer version (it has migration {version}); update \
+             the program"
+        ),
+        MigrateError::VersionMismatch(version) => format!(
+            "migration {version} is not the one that was applied; use the program that made \
+             this database"
+        ),
+        MigrateError::Dirty(version) => {
+            format!("migration {version} was interrupted; restore the database from a backup")
+        }
+        other => one_line(&other.to_string()),
+    })
+}
+
+/// Which position in the bits of a run belongs to which check.
+#[derive(Debug, Default)]
+pub(crate) struct Ordinals {
+    ids: Vec<String>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Ordinals {
+    pub(crate) fn of(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(crate) fn id(&self, ordinal: usize) -> Option<&str> {
+        self.ids.get(ordinal).map(String::as_str)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn from_rows(rows: Vec<(i64, String)>) -> Result<Self> {
+        let mut out = Self::default();
+        for (position, (ordinal, id)) in rows.into_iter().enumerate() {
+            if usize::try_from(ordinal) != Ok(position) {
+                return Err(StoreError::Stored {
+                    what: "the positions of checks",
+                    why: format!("position {position} is missing"),
+                });
+            }
+            out.by_id.insert(id.clone(), position);
+            out.ids.push(id);
+        }
+        Ok(out)
+    }
+}
+
+/// Reads the positions, giving new ones to these ids at the end of the list.
+pub(crate) async fn ordinals(db: &Db, ids: &[&str]) -> Result<Arc<Ordinals>> {
+    const DOING: &str = "reading the positions of checks";
+    const READ: &str = "SELECT ordinal, id FROM check_ordinal ORDER BY ordinal";
+    const LOCK: &str = "UPDATE counter SET n = n WHERE kind = 'data' AND value = 'generation'";
+    const ADD: &str = "INSERT INTO check_ordinal (ordinal, id) VALUES ($1, $2)";
+    let known: Vec<(i64, String)> =
+        on!(db, pool => sqlx::query_as(READ).fetch_all(pool).await).map_err(during(DOING))?;
+    let known = Ordinals::from_rows(known)?;
+    if ids.iter().all(|id| known.of(id).is_some()) {
+        return Ok(Arc::new(known));
+    }
+    let add = async {
+        let mut tx = db.begin().await?;
+        // Several processes may start with a new catalogue at once.
+        within!(tx, c => sqlx::query(LOCK).execute(c).await.map(drop))?;
+        let mut rows: Vec<(i64, String)> =
+            within!(tx, c => sqlx::query_as(READ).fetch_all(c).await)?;
+        for id in ids {
+            if rows.iter().any(|(_, known)| known == id) {
+                continue;
+            }
+            let ordinal = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            within!(tx, c => sqlx::query(ADD).bind(ordinal).bind(*id).execute(c).await.map(drop))?;
+            rows.push((ordinal, (*id).to_owned()));
+        }
+        tx.commit().await?;
+        Ok(rows)
+    };
+    Ok(Arc::new(Ordinals::from_rows(
+        add.await.map_err(during(DOING))?,
+    )?))
+}

@@ -1,0 +1,555 @@
+//! The one task of a process that files scans. Whatever waits when it is free goes into one
+//! transaction, at most a hundred scans: alone, a filing waits for nobody; many at once share
+//! the cost of a commit.
+//!
+//! If a transaction of several scans fails, each is tried alone, so that one scan that cannot
+//! be stored takes no other along.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Store;
+use crate::codec::Packed;
+use crate::counters::{Counters, DAY};
+use crate::db::{Db, Tx, within};
+use crate::error::{Result, StoreError, during};
+use crate::leases::Lane;
+use crate::schema::Ordinals;
+use crate::state::{self, Apply, Counted, State};
+
+/// Scans per transaction.
+const BATCH: usize = 100;
+/// Filings that may wait before senders do.
+const WAITING: usize = 1_000;
+
+/// A scan that is ready to be written.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) target: i64,
+    pub(crate) scan: Vec<u8>,
+    pub(crate) at: i64,
+    pub(crate) finished: i64,
+    pub(crate) next_due: Option<i64>,
+    pub(crate) lease_until: Option<i64>,
+    /// Nothing was reached.
+    pub(crate) fruitless: bool,
+    pub(crate) surface: Vec<u8>,
+    pub(crate) class: String,
+    pub(crate) rubric: String,
+    pub(crate) bits: Vec<u8>,
+    pub(crate) ordinals: Arc<Ordinals>,
+    pub(crate) newest: Packed,
+    /// What is stored if the scan is not like the one before.
+    pub(crate) news: Option<Box<News>>,
+}
+
+/// The costly part of a filing.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// The run against which it was worked out.
+    pub(crate) after_run: Option<i64>,
+    pub(crate) hash: Vec<u8>,
+    pub(crate) evidence: Packed,
+    pub(crate) report: Packed,
+    pub(crate) state: State,
+    pub(crate) change: Option<Change>,
+}
+
+/// An entry for the change feed.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) kind: &'static str,
+    pub(crate) cause: &'static str,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) checks: String,
+    pub(crate) previous_scan: Option<Vec<u8>>,
+}
+
+/// What became of a prepared scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Filed { changed: bool, first: bool },
+    Stale,
+    UnknownTarget,
+}
+
+struct Job {
+    prepared: Prepared,
+    answer: oneshot::Sender<Result<Outcome>>,
+}
+
+/// The way to the writer.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer(mpsc::Sender<Job>);
+
+impl Writer {
+    /// Starts the task. It ends when the last handle is gone.
+    pub(crate) fn start(db: Db) -> Self {
+        let (sender, inbox) = mpsc::channel(WAITING);
+        tokio::spawn(work(db, inbox));
+        Self(sender)
+    }
+}
+
+impl Store {
+    pub(crate) async fn write(&self, prepared: Prepared) -> Result<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { prepared, answer };
+        if self.writer.0.send(job).await.is_err() {
+            return Err(StoreError::Stopped);
+        }
+        answered.await.unwrap_or(Err(StoreError::Stopped))
+    }
+}
+
+async fn work(db: Db, mut inbox: mpsc::Receiver<Job>) {
+    while let Some(job) = inbox.recv().await {
+        let mut waiting = vec![job];
+        while waiting.len() < BATCH {
+            match inbox.try_recv() {
+                Ok(job) => waiting.push(job),
+                Err(_) => break,
+            }
+        }
+        while !waiting.is_empty() {
+            let (batch, later) = distinct(waiting);
+            write_and_answer(&db, batch).await;
+            waiting = later;
+        }
+    }
+}
+
+/// Splits off second filings of a target and of a scan, which must see what the first one
+/// left. The batch is in the order of targets, so that all processes lock in one order.
+fn distinct(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let mut targets = BTreeSet::new();
+    let mut scans = BTreeSet::new();
+    let (mut batch, later): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| {
+        let fresh_scan = scans.insert(job.prepared.scan.clone());
+        targets.insert(job.prepared.target) && fresh_scan
+    });
+    batch.sort_by_key(|job| job.prepared.target);
+    (batch, later)
+}
+
+async fn write_and_answer(db: &Db, batch: Vec<Job>) {
+    let prepared: Vec<&Prepared> = batch.iter().map(|job| &job.prepared).collect();
+    match write(db, &prepared).await {
+        Ok(outcomes) => {
+            for (job, outcome) in batch.into_iter().zip(outcomes) {
+                // Nobody may be waiting any more; the scan is filed all the same.
+                let _ = job.answer.send(Ok(outcome));
+            }
+        }
+        Err(error) if batch.len() == 1 => {
+            for job in batch {
+                let _ = job.answer.send(Err(during("filing a scan")(error)));
+                break;
+            }
+        }
+        Err(error) => {
+            tracing::debug!(%error, scans = batch.len(), "filing scans one by one");
+            for job in batch {
+                let outcome = write(db, &[&job.prepared])
+                    .await
+                    .map(|outcomes| outcomes[0])
+                    .map_err(during("filing a scan"));
+                let _ = job.answer.send(outcome);
+            }
+        }
+    }
+}
+
+/// The target and its newest run as they are inside the transaction.
+#[derive(Debug, sqlx::FromRow)]
+struct Current {
+    id: i64,
+    delisted_at: i64,
+    changed_at: i64,
+    run: Option<i64>,
+    #[sqlx(flatten)]
+    counted: Counted,
+    lease_until: Option<i64>,
+    due: Option<i64>,
+    lane: i64,
+    failures: i64,
+    failing_since: i64,
+    checked_at: i64,
+    surface: Option<Vec<u8>>,
+    bits: Option<Vec<u8>>,
+    run_class: Option<String>,
+    rubric: Option<String>,
+}
+
+/// A scan that continues a run, or begins one.
+struct Placed<'p> {
+    prepared: &'p Prepared,
+    current: &'p Current,
+    run: i64,
+    continues: bool,
+}
+
+/// After how long a server that no source lists any more is left alone.
+const DELISTED_FOR: i64 = 14 * DAY;
+
+async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let current = current(&mut tx, batch).await?;
+    let filed = already_filed(&mut tx, batch).await?;
+    let mut counters = Counters::default();
+    let mut changes: Vec<(&Prepared, &Change)> = Vec::new();
+    let mut placed: Vec<Placed<'_>> = Vec::new();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for prepared in batch {
+        if let Some(known) = filed.get(&prepared.scan) {
+            outcomes.push(*known);
+            continue;
+        }
+        let Some(current) = current.get(&prepared.target) else {
+            outcomes.push(Outcome::UnknownTarget);
+            continue;
+        };
+        let continues = current.surface.as_ref() == Some(&prepared.surface)
+            && current.bits.as_ref() == Some(&prepared.bits)
+            && current.run_class.as_ref() == Some(&prepared.class);
+        let regraded = current.rubric.as_ref() != Some(&prepared.rubric);
+        let run = match (&prepared.news, current.run) {
+            (_, Some(run)) if continues && !regraded => run,
+            (Some(news), run) if news.after_run == run => {
+                let run = match run.filter(|_| continues) {
+                    Some(run) => run,
+                    None => begin_run(&mut tx, prepared, news).await?,
+                };
+                add_report(&mut tx, run, prepared, news).await?;
+                state::apply(
+                    &mut tx,
+                    &Apply {
+                        target: prepared.target,
+                        run,
+                        changed_at: if continues {
+                            current.changed_at
+                        } else {
+                            prepared.at
+                        },
+                        state: &news.state,
+                        bits: &prepared.bits,
+                        old: &current.counted,
+                        old_bits: current.bits.as_deref().unwrap_or_default(),
+                        ordinals: &prepared.ordinals,
+                    },
+                    &mut counters,
+                )
+                .await?;
+                changes.extend(news.change.as_ref().map(|change| (*prepared, change)));
+                run
+            }
+            _ => {
+                outcomes.push(Outcome::Stale);
+                continue;
+            }
+        };
+        outcomes.push(Outcome::Filed {
+            changed: !continues,
+            first: current.run.is_none(),
+        });
+        counters.add("total", "scans", 1);
+        counters.moved(current.checked_at, prepared.at.max(current.checked_at));
+        placed.push(Placed {
+            prepared,
+            current,
+            run,
+            continues,
+        });
+    }
+    if placed.is_empty() {
+        return Ok(outcomes); // nothing to commit
+    }
+    lengthen_runs(&mut tx, &placed).await?;
+    add_scans(&mut tx, &placed).await?;
+    replace_newest(&mut tx, &placed).await?;
+    update_visits(&mut tx, &placed).await?;
+    for (prepared, _) in &changes {
+        counters.add("day", &(prepared.at / DAY).to_string(), 1);
+    }
+    let before_first = counters.write(&mut tx, changes.len()).await?;
+    add_changes(&mut tx, &changes, before_first).await?;
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+async fn current(tx: &mut Tx, batch: &[&Prepared]) -> Result<HashMap<i64, Current>, sqlx::Error> {
+    // A second process that files the same target waits here until the first has committed.
+    let lock = if tx.is_postgres() {
+        ") ORDER BY t.id FOR UPDATE OF v"
+    } else {
+        ")"
+    };
+    let rows: Vec<Current> = within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "SELECT t.id, t.delisted_at, t.changed_at, t.run, t.class, t.era, t.letter, t.badge, \
+             t.claimed, t.registration, t.pkce, v.lease_until, v.due, v.lane, v.failures, \
+             v.failing_since, v.checked_at, r.surface, r.bits, r.class AS run_class, r.rubric \
+             FROM target t JOIN visit v ON v.target = t.id LEFT JOIN run r ON r.id = t.run \
+             WHERE t.id IN (",
+        );
+        let mut list = sql.separated(", ");
+        for prepared in batch {
+            list.push_bind(prepared.target);
+        }
+        sql.push(lock);
+        sql.build_query_as().fetch_all(c).await
+    })?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Scans of the batch that were filed before, with what they were then.
+async fn already_filed(
+    tx: &mut Tx,
+    batch: &[&Prepared],
+) -> Result<HashMap<Vec<u8>, Outcome>, sqlx::Error> {
+    type Row = (Vec<u8>, Vec<u8>, i64);
+    let rows: Vec<Row> = within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "SELECT s.id, r.first_scan, \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM run o WHERE o.target = r.target \
+             AND o.id < r.id LIMIT 1) AS earlier) \
+             FROM scan s JOIN run r ON r.id = s.run WHERE s.id IN (",
+        );
+        let mut list = sql.separated(", ");
+        for prepared in batch {
+            list.push_bind(&prepared.scan);
+        }
+        sql.push(")");
+        sql.build_query_as().fetch_all(c).await
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|(scan, first_of_run, earlier)| {
+            let changed = scan == first_of_run;
+            let first = changed && earlier == 0;
+            (scan, Outcome::Filed { changed, first })
+        })
+        .collect())
+}
+
+async fn begin_run(tx: &mut Tx, prepared: &Prepared, news: &News) -> Result<i64, sqlx::Error> {
+    const KEEP: &str = "INSERT INTO evidence (hash, dictionary, bytes) VALUES ($1, $2, $3) \
+        ON CONFLICT (hash) DO NOTHING";
+    const FIND: &str = "SELECT id FROM evidence WHERE hash = $1";
+    const BEGIN: &str = "INSERT INTO run (target, first_scan, last_scan, first_at, last_at, n, \
+        surface, evidence, rubric, class, letter, badge, score, cap_check, bits) \
+        VALUES ($1, $2, $2, $3, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id";
+    within!(tx, c => sqlx::query(KEEP)
+        .bind(&news.hash)
+        .bind(news.evidence.dictionary)
+        .bind(&news.evidence.bytes)
+        .execute(c)
+        .await
+        .map(drop))?;
+    let (evidence,): (i64,) =
+        within!(tx, c => sqlx::query_as(FIND).bind(&news.hash).fetch_one(c).await)?;
+    let (run,): (i64,) = within!(tx, c => sqlx::query_as(BEGIN)
+        .bind(prepared.target)
+        .bind(&prepared.scan)
+        .bind(prepared.at)
+        .bind(&prepared.surface)
+        .bind(evidence)
+        .bind(&prepared.rubric)
+        .bind(&prepared.class)
+        .bind(&news.state.letter)
+        .bind(&news.state.badge)
+        .bind(news.state.score)
+        .bind(&news.state.cap_check)
+        .bind(&prepared.bits)
+        .fetch_one(c)
+        .await)?;
+    Ok(run)
+}
+
+/// The report of a run under a rubric, and that rubric's results on the run.
+async fn add_report(
+    tx: &mut Tx,
+    run: i64,
+    prepared: &Prepared,
+    news: &News,
+) -> Result<(), sqlx::Error> {
+    const ADD: &str = "INSERT INTO report (run, rubric, graded_at, dictionary, bytes) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run, rubric) DO NOTHING";
+    const SHOW: &str = "UPDATE run SET rubric = $2, letter = $3, badge = $4, score = $5, \
+        cap_check = $6, bits = $7 WHERE id = $1";
+    within!(tx, c => sqlx::query(ADD)
+        .bind(run)
+        .bind(&prepared.rubric)
+        .bind(prepared.finished)
+        .bind(news.report.dictionary)
+        .bind(&news.report.bytes)
+        .execute(c)
+        .await
+        .map(drop))?;
+    if news.after_run == Some(run) {
+        within!(tx, c => sqlx::query(SHOW)
+            .bind(run)
+            .bind(&prepared.rubric)
+            .bind(&news.state.letter)
+            .bind(&news.state.badge)
+            .bind(news.state.score)
+            .bind(&news.state.cap_check)
+            .bind(&prepared.bits)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    Ok(())
+}
+
+async fn lengthen_runs(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    let longer: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.continues).collect();
+    if longer.is_empty() {
+        return Ok(());
+    }
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "UPDATE run SET n = run.n + 1, last_at = v.column2, last_scan = v.column3 FROM (",
+        );
+        sql.push_values(&longer, |mut row, placed| {
+            row.push_bind(placed.run)
+                .push_bind(placed.prepared.at)
+                .push_bind(&placed.prepared.scan);
+        });
+        sql.push(") AS v WHERE run.id = v.column1");
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+async fn add_scans(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new("INSERT INTO scan (id, run, at) ");
+        sql.push_values(placed, |mut row, placed| {
+            row.push_bind(&placed.prepared.scan)
+                .push_bind(placed.run)
+                .push_bind(placed.prepared.at);
+        });
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+async fn replace_newest(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    within!(tx, c => {
+        let mut sql =
+            sqlx::QueryBuilder::new("INSERT INTO newest (target, scan, dictionary, bytes) ");
+        sql.push_values(placed, |mut row, placed| {
+            row.push_bind(placed.prepared.target)
+                .push_bind(&placed.prepared.scan)
+                .push_bind(placed.prepared.newest.dictionary)
+                .push_bind(&placed.prepared.newest.bytes);
+        });
+        sql.push(
+            " ON CONFLICT (target) DO UPDATE SET scan = excluded.scan, \
+             dictionary = excluded.dictionary, bytes = excluded.bytes",
+        );
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+async fn update_visits(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "UPDATE visit SET lane = v.column2, due = v.column3, lease_until = v.column4, \
+             failures = v.column5, failing_since = v.column6, checked_at = v.column7, \
+             last_scan = v.column8, scans = visit.scans + 1 FROM (",
+        );
+        sql.push_values(placed, |mut row, placed| {
+            let visit = Visit::after(placed);
+            row.push_bind(placed.prepared.target)
+                .push_bind(visit.lane)
+                .push_bind(visit.due)
+                .push_bind(visit.lease_until)
+                .push_bind(visit.failures)
+                .push_bind(visit.failing_since)
+                .push_bind(placed.prepared.at.max(placed.current.checked_at))
+                .push_bind(&placed.prepared.scan);
+        });
+        sql.push(") AS v WHERE visit.target = v.column1");
+        sql.build().execute(c).await.map(drop)
+    })
+}
+
+/// What a filing leaves in the queue.
+struct Visit {
+    lane: i64,
+    due: Option<i64>,
+    lease_until: Option<i64>,
+    failures: i64,
+    failing_since: i64,
+}
+
+impl Visit {
+    fn after(placed: &Placed<'_>) -> Self {
+        let Placed {
+            prepared, current, ..
+        } = placed;
+        let ours = current.lease_until == prepared.lease_until;
+        // Somebody else scans the target at this moment: when it is due again is theirs to say.
+        let theirs = !ours
+            && current
+                .lease_until
+                .is_some_and(|until| until > prepared.finished);
+        let left_alone =
+            current.delisted_at > 0 && prepared.finished - current.delisted_at > DELISTED_FOR;
+        let (failures, failing_since) = match (prepared.fruitless, current.failures) {
+            (false, _) => (0, 0),
+            (true, 0) => (1, prepared.finished),
+            (true, failures) if current.failing_since == 0 => (failures + 1, prepared.finished),
+            (true, failures) => (failures + 1, current.failing_since),
+        };
+        Self {
+            lane: if theirs {
+                current.lane
+            } else {
+                Lane::Scheduled as i64
+            },
+            due: match (theirs, left_alone) {
+                (true, _) => current.due,
+                (false, true) => None,
+                (false, false) => prepared.next_due,
+            },
+            lease_until: if theirs { current.lease_until } else { None },
+            failures,
+            failing_since,
+        }
+    }
+}
+
+async fn add_changes(
+    tx: &mut Tx,
+    changes: &[(&Prepared, &Change)],
+    before_first: i64,
+) -> Result<(), sqlx::Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "INSERT INTO change (seq, at, kind, cause, target, before, after, checks, scan, \
+             previous_scan) ",
+        );
+        let mut seq = before_first;
+        sql.push_values(changes, |mut row, (prepared, change)| {
+            seq += 1;
+            row.push_bind(seq)
+                .push_bind(prepared.at)
+                .push_bind(change.kind)
+                .push_bind(change.cause)
+                .push_bind(prepared.target)
+                .push_bind(change.before.as_deref())
+                .push_bind(change.after.as_deref())
+                .push_bind(change.checks.as_str())
+                .push_bind(&prepared.scan)
+                .push_bind(change.previous_scan.as_deref());
+        });
+        sql.build().execute(c).await.map(drop)
+    })
+}
