@@ -143,7 +143,10 @@ fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
             let document = found.first().and_then(|candidate| candidate.asm());
             let first = document.is_some() && !selected;
             selected |= first;
-            let product = crate::fingerprints::recognise(&issuer.listed, document.map(|document| &document.members));
+            let product = crate::fingerprints::recognise(
+                &issuer.listed,
+                document.map(|document| &document.members),
+            );
             AuthorizationServer {
                 issuer: issuer.listed.clone(),
                 host: url::Url::parse(&issuer.listed)
@@ -151,7 +154,9 @@ fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
                     .and_then(|url| url.host_str().map(str::to_owned))
                     .unwrap_or_default(),
                 product: product.as_ref().map(|product| product.id.to_owned()),
-                product_basis: product.as_ref().map(|product| product.basis.as_str().to_owned()),
+                product_basis: product
+                    .as_ref()
+                    .map(|product| product.basis.as_str().to_owned()),
                 selected: first,
                 metadata_url: found.first().map(|candidate| candidate.url.clone()),
                 listed_at: (!issuer.fallback).then_some(u32::from(issuer.index)),

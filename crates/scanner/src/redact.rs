@@ -75,6 +75,27 @@ pub fn body(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// [`body`] for bytes that are no UTF-8: each byte is read as one Latin-1 character, so that
+/// everything else keeps its place. `None` if nothing was blanked.
+#[must_use]
+pub fn bytes(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    match body(&text) {
+        Cow::Borrowed(_) => None,
+        // Whatever was put in is ASCII, so every character still is one byte.
+        Cow::Owned(text) => text.chars().map(|c| u8::try_from(c).ok()).collect(),
+    }
+}
+
+/// Blanks a header that the operator added: nothing but its length is kept.
+#[must_use]
+pub fn added(value: &str) -> String {
+    if marker::is_one(value) {
+        return value.to_owned();
+    }
+    Written::new(marker::CREDENTIAL).len(value).to_string()
+}
+
 /// Blanks the values of credential-like parameters in the query and the fragment of a URL
 /// (authorization codes and states included), its user information, and tokens anywhere in
 /// it. The result is still a URL if the text was one.

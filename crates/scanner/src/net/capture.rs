@@ -1,12 +1,15 @@
 //! From what was sent and received to what evidence keeps: credentials are blanked here,
 //! before anything is held longer than the exchange.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use std::borrow::Cow;
 
 use super::settings::Caps;
 use crate::evidence::{Body, Failure};
+use crate::redact;
 
 /// Request headers, names in lower case. Of those that the operator `added` only the length
 /// stays.
@@ -41,6 +44,13 @@ pub(super) fn response_headers(headers: &HeaderMap, sessions: &[&str]) -> Vec<(S
 /// Blanks what is secret in a body.
 pub(super) fn body(body: &mut Body) {
     if body.base64 {
+        if let Some(blanked) = STANDARD
+            .decode(&body.text)
+            .ok()
+            .and_then(|bytes| redact::bytes(&bytes))
+        {
+            body.text = STANDARD.encode(blanked);
+        }
         return;
     }
     if let Cow::Owned(text) = redact::body(&body.text) {
@@ -84,32 +94,4 @@ pub(super) fn within_limits(headers: &HeaderMap, caps: &Caps) -> Result<(), Fail
         )));
     }
     Ok(())
-}
-
-/// Stands in until the real ones are here.
-mod redact {
-    use std::borrow::Cow;
-
-    pub(super) fn added(value: &str) -> String {
-        format!("[redacted added len={}]", value.len())
-    }
-
-    pub(super) fn request_header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
-        response_header(name, value, &[])
-    }
-
-    pub(super) fn response_header<'v>(
-        name: &str,
-        value: &'v str,
-        _sessions: &[&str],
-    ) -> Cow<'v, str> {
-        if matches!(name, "mcp-session-id" | "authorization" | "set-cookie") {
-            return Cow::Owned(added(value));
-        }
-        Cow::Borrowed(value)
-    }
-
-    pub(super) fn body(text: &str) -> Cow<'_, str> {
-        Cow::Borrowed(text)
-    }
 }

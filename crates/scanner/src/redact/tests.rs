@@ -269,6 +269,17 @@ fn urls_stay_urls() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_blanked_too() {
+    let mut raw = vec![0xff, 0xc3, b' '];
+    raw.extend_from_slice(br#"{"access_token":"cAnArY"}"#);
+    let out = super::bytes(&raw).expect("something was blanked");
+    assert_eq!(&out[..3], &raw[..3]);
+    assert_eq!(&out[3..], br#"{"access_token":"[redacted:member:len=6]"}"#);
+    assert_eq!(super::bytes(&out), None);
+    assert_eq!(super::added("cAnArY"), "[redacted:credential:len=6]");
+}
+
+#[test]
 fn hostile_texts_are_read_to_the_end() {
     for unit in [
         "eyJ",
