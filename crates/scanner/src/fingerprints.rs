@@ -57,6 +57,12 @@ impl Product {
             && Url::parse(issuer)
                 .is_ok_and(|url| url.path().trim_end_matches('/').ends_with("/v2.0"))
     }
+
+    /// Whether this product by design has its endpoints under other domains than its issuer.
+    #[must_use]
+    pub fn spreads_endpoints(&self) -> bool {
+        matches!(self.id, "google" | "cognito")
+    }
 }
 
 /// A host name.

@@ -346,7 +346,6 @@ pub(crate) enum Expect {
 }
 
 /// One case: a world, a revision, and what the check must say there.
-#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) check: &'static str,
     pub(crate) revision: Revision,
@@ -414,23 +413,6 @@ pub(crate) fn verify(case: &Case, check: &Check) -> Result<(), String> {
             facts.era()
         ))
     }
-}
-
-/// One list out of several, in a constant. `N` is the sum of their lengths.
-pub(crate) const fn join<const N: usize>(lists: &[&[Case]]) -> [Case; N] {
-    let mut out = [lists[0][0]; N];
-    let (mut list, mut at, mut to) = (0, 0, 0);
-    while to < N {
-        if at == lists[list].len() {
-            list += 1;
-            at = 0;
-        } else {
-            out[to] = lists[list][at];
-            at += 1;
-            to += 1;
-        }
-    }
-    out
 }
 
 /// Runs the cases of one area and names every one that does not hold.

@@ -13,9 +13,12 @@ const CASES: &[&[&[Case]]] = &[
     &[super::transport::CASES],
     super::challenge::CASES,
     super::resource_metadata::CASES,
+    super::as_metadata::CASES,
+    &[super::pkce::CASES],
     &[super::registration::CASES],
     &[super::resource_indicators::CASES],
     &[super::scopes::CASES],
+    &[super::endpoints::CASES],
 ];
 
 /// What no scan can show, and why a check is kept all the same.

@@ -125,6 +125,22 @@ impl Key {
             || matches!(self.text("crv"), Some("X25519" | "X448"))
     }
 
+    /// Names of the private members that hold something (RFC 7518 sections 6.2.2, 6.3.2 and
+    /// 6.4.1), whatever the key type. Null and empty members hold nothing.
+    #[must_use]
+    pub fn private_members(&self) -> Vec<&'static str> {
+        let holds = |name: &str| match self.members.get(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => true,
+        };
+        ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+            .into_iter()
+            .filter(|name| holds(name))
+            .collect()
+    }
+
     /// A public key that could verify a signature.
     #[must_use]
     pub fn verifies(&self) -> bool {
@@ -157,15 +173,11 @@ impl<'e> Facts<'e> {
 
     fn key_set<'f>(&'f self, document: &'f Document) -> Option<KeySet<'f, 'e>> {
         let url = document.text("jwks_uri")?;
-        let start = self
-            .answers()
-            .iter()
-            .filter(|answer| {
-                matches!(answer.exchange.purpose, Purpose::Jwks(_) | Purpose::PrmJwks)
-                    && answer.exchange.follows.is_none()
-                    && answer.exchange.asked.url == url
-            })
-            .next_back();
+        let start = self.answers().iter().rfind(|answer| {
+            matches!(answer.exchange.purpose, Purpose::Jwks(_) | Purpose::PrmJwks)
+                && answer.exchange.follows.is_none()
+                && answer.exchange.asked.url == url
+        });
         Some(KeySet {
             named: document.place("jwks_uri"),
             document,

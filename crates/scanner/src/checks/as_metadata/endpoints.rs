@@ -16,6 +16,7 @@ use crate::facts::documents::{Asm, Document};
 use crate::facts::issuer::{self, Reading};
 use crate::facts::relation::{self, HostKind};
 use crate::facts::{Facts, json, quote};
+use crate::fingerprints;
 use crate::spec::{Matrix, Revision, Spec};
 
 pub(super) const REQUIRED_FIELDS: Check = Check {
@@ -237,12 +238,18 @@ fn endpoints_of(facts: &Facts<'_>, asm: &Asm<'_, '_>, document: &Document) -> Ju
     }
 }
 
-/// The issuer's registrable domain, to recognise foreign endpoints.
+/// The issuer's registrable domain, to recognise foreign endpoints; nothing for products
+/// whose endpoints are elsewhere by design.
 fn site_of(asm: &Asm<'_, '_>, document: &Document) -> Option<String> {
-    let issuer = document
-        .text("issuer")
-        .and_then(|issuer| Url::parse(issuer).ok())
-        .or_else(|| Url::parse(&asm.issuer.listed).ok())?;
+    let issuer = document.text("issuer").unwrap_or(&asm.issuer.listed);
+    if fingerprints::recognise(issuer, Some(&document.members))
+        .is_some_and(|product| product.spreads_endpoints())
+    {
+        return None;
+    }
+    let issuer = Url::parse(issuer)
+        .or_else(|_| Url::parse(&asm.issuer.listed))
+        .ok()?;
     relation::registrable_domain(issuer.host_str()?)
 }
 

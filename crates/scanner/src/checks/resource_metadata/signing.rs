@@ -145,10 +145,7 @@ fn judge_keys(
 }
 
 fn is_private(key: &Key) -> bool {
-    key.kind() == "oct"
-        || ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-            .iter()
-            .any(|name| key.members.contains_key(*name))
+    key.kind() == "oct" || !key.private_members().is_empty()
 }
 
 /// A compact JWS, read without its key.

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::super::super::testkit::{Case, Expect, PRM_URL, World, case, case_in, changed};
 use super::{
-    BLOCKED, JUNE, NOVEMBER, OIDC_URL, OLD, block, both, capabilities, endpoint, loopback, two,
-    unreachable_issuer, with, with_issuer, without,
+    BLOCKED, JUNE, NOVEMBER, OIDC_URL, OLD, block, both, capabilities, endpoint, google, loopback,
+    two, unreachable_issuer, with, with_issuer, without,
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -73,6 +73,8 @@ pub(super) const CASES: &[Case] = &[
         Expect::Warn("foreign_domain"),
         || endpoint("token_endpoint", "https://tokens.example.net/token"),
     ),
+    // Some products have their endpoints elsewhere by design.
+    case("asm-endpoints-https", Expect::Pass, google),
     case("asm-endpoints-https", Expect::Warn("ip_literal"), || {
         endpoint("token_endpoint", "https://93.184.216.34/token")
     }),
@@ -150,7 +152,14 @@ pub(super) const CASES: &[Case] = &[
     case(
         "asm-documents-consistent",
         Expect::Warn("capability_differs"),
-        || both(|other| other["registration_endpoint"] = json!("https://id.example.com/register")),
+        || {
+            both(|other| {
+                other
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("registration_endpoint");
+            })
+        },
     ),
     case(
         "asm-documents-consistent",
@@ -210,10 +219,14 @@ pub(super) const CASES: &[Case] = &[
         "asm-public-client-auth",
         Expect::Warn("no_public_method"),
         || {
-            with(
+            let mut world = with(
                 "token_endpoint_auth_methods_supported",
                 json!(["client_secret_post"]),
-            )
+            );
+            world.asm(|asm| {
+                asm.as_object_mut().unwrap().remove("registration_endpoint");
+            });
+            world
         },
     ),
     case(

@@ -1,3 +1,0 @@
-use crate::check::Check;
-
-pub(super) const CHECKS: &[Check] = &[];
