@@ -294,7 +294,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("jwks-key-strength", Expect::Pass, || {
         set(
-            json!([{ "kty": "OKP", "crv": "Ed25519", "x": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" }]),
+            &json!([{ "kty": "OKP", "crv": "Ed25519", "x": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" }]),
         )
     }),
     case(
