@@ -21,6 +21,8 @@ mod transport;
 mod weigh;
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 pub(crate) mod testkit;
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,12 @@ impl<'e> Facts<'e> {
             }];
         }
         let mut list = Vec::new();
-        for issuer in self.issuers() {
+        // What no client may ask says nothing; prm-authorization-servers-form judges it.
+        for issuer in self
+            .issuers()
+            .iter()
+            .filter(|issuer| !self.unaskable(issuer))
+        {
             for candidate in self.credited(issuer, revision) {
                 list.push((reading(candidate), Some(&candidate.answer)));
             }

@@ -105,6 +105,12 @@ pub(super) const CASES: &[Case] = &[
             })
         },
     ),
+    // An entry that no client may ask is no excuse for the others.
+    case("asm-discoverable", Expect::Fail("not_found"), || {
+        let mut world = no_document();
+        world.prm(|prm| prm["authorization_servers"] = json!(["http://as.example.org", ISSUER]));
+        world
+    }),
     case("asm-discoverable", Expect::Na, World::open),
     case("asm-discoverable", Expect::Inconclusive, unreachable_issuer),
     case("asm-discoverable", Expect::Inconclusive, || {
