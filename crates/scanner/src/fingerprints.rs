@@ -58,6 +58,19 @@ impl Product {
                 .is_ok_and(|url| url.path().trim_end_matches('/').ends_with("/v2.0"))
     }
 
+    /// Whether this product is known to support S256 without listing it.
+    #[must_use]
+    pub fn hides_s256(&self) -> bool {
+        matches!(self.id, "entra" | "cognito")
+    }
+
+    /// Whether this product is known to publish an OpenID configuration and no RFC 8414
+    /// document.
+    #[must_use]
+    pub fn openid_only(&self) -> bool {
+        matches!(self.id, "entra" | "cognito" | "google")
+    }
+
     /// Whether this product by design has its endpoints under other domains than its issuer.
     #[must_use]
     pub fn spreads_endpoints(&self) -> bool {

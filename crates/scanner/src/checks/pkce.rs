@@ -9,6 +9,7 @@ use crate::check::{
 };
 use crate::facts::documents::Document;
 use crate::facts::{Facts, quote};
+use crate::fingerprints;
 use crate::spec::{Matrix, Revision, Spec};
 
 const METHODS: &str = "code_challenge_methods_supported";
@@ -154,7 +155,7 @@ fn advertised(facts: &Facts<'_>, revision: Revision) -> Judgement {
         let (reason, said, place) = match document.get(METHODS) {
             None => (
                 "absent",
-                format!("The metadata has no `{METHODS}`."),
+                format!("The metadata has no `{METHODS}`.{}", vendor_note(document)),
                 document.place(""),
             ),
             Some(value) => match value.as_array() {
@@ -181,6 +182,16 @@ fn advertised(facts: &Facts<'_>, revision: Revision) -> Judgement {
         let fault = Fault::new(reason, said, place);
         if demanded { fail(fault) } else { warn(fault) }
     })
+}
+
+/// Explains a vendor's habit; the verdict stays.
+fn vendor_note(document: &Document) -> String {
+    document
+        .text("issuer")
+        .and_then(|issuer| fingerprints::recognise(issuer, Some(&document.members)))
+        .filter(fingerprints::Product::hides_s256)
+        .map(|product| format!(" {} supports S256 and does not list it.", product.name))
+        .unwrap_or_default()
 }
 
 // --- pkce-s256, pkce-no-plain ---------------------------------------------------------------

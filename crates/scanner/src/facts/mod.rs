@@ -720,15 +720,11 @@ impl<'e> Facts<'e> {
                     .filter_map(|(role, url)| {
                         // One URL is asked once, whoever needs it: an issuer at the endpoint's
                         // origin shares the origin's document.
-                        let start = self
-                            .answers
-                            .iter()
-                            .filter(|answer| {
-                                matches!(answer.exchange.purpose, Purpose::AsMetadata(..))
-                                    && answer.exchange.follows.is_none()
-                                    && answer.exchange.asked.url == url
-                            })
-                            .next_back()?;
+                        let start = self.answers.iter().rfind(|answer| {
+                            matches!(answer.exchange.purpose, Purpose::AsMetadata(..))
+                                && answer.exchange.follows.is_none()
+                                && answer.exchange.asked.url == url
+                        })?;
                         let (answer, _) = self.follow(start);
                         Some(AsCandidate {
                             role,

@@ -249,6 +249,14 @@ fn sentences_say_where_and_keep_addresses() {
     );
     assert!(fault.said.starts_with("At `https://auth.example.org/t1`: "));
     assert_eq!(fault.relation, Some("sibling"));
+    let fault = said(&google(), "asm-rfc8414-location");
+    assert!(
+        fault
+            .said
+            .ends_with("publishes only an OpenID configuration."),
+        "{}",
+        fault.said
+    );
     let fault = said(
         &endpoint("token_endpoint", "https://10.1.2.3/token"),
         "asm-endpoints-https",

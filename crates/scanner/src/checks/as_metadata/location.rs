@@ -14,6 +14,7 @@ use crate::facts::issuer::{self, IssuerFault, IssuerOddity, Reading};
 use crate::facts::outcome::{Answer, Outcome};
 use crate::facts::relation::Relation;
 use crate::facts::{Facts, quote, settle};
+use crate::fingerprints;
 use crate::spec::{Matrix, Revision, Spec};
 
 const BY_IDENTICAL: Unmet = Unmet::Blocked("asm-issuer-identical");
@@ -289,7 +290,11 @@ fn located(facts: &Facts<'_>, issuer: &Issuer<'_>, revision: Revision) -> Judgem
         Reading::Foreign => fail(Fault::new("not_metadata", said, place)),
         Reading::Found | Reading::Absent => {
             settle(&candidate.answer)?;
-            let fault = Fault::new("absent", said, place);
+            let note = fingerprints::recognise(&issuer.listed, None)
+                .filter(fingerprints::Product::openid_only)
+                .map(|product| format!(" {} publishes only an OpenID configuration.", product.name))
+                .unwrap_or_default();
+            let fault = Fault::new("absent", format!("{said}{note}"), place);
             if revision <= Revision::V2025_06_18 {
                 fail(fault)
             } else {
