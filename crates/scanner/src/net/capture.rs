@@ -1,11 +1,11 @@
 //! From what was sent and received to what evidence keeps: credentials are blanked here,
 //! before anything is held longer than the exchange.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-
-use std::borrow::Cow;
 
 use super::settings::Caps;
 use crate::evidence::{Body, Failure};
@@ -29,20 +29,24 @@ pub(super) fn request_headers(headers: &HeaderMap, added: &[HeaderName]) -> Vec<
 }
 
 /// Response headers, names in lower case. `sessions` are the session ids that the scan got
-/// before.
-pub(super) fn response_headers(headers: &HeaderMap, sessions: &[&str]) -> Vec<(String, String)> {
+/// before, `secrets` what a server might echo.
+pub(super) fn response_headers(
+    headers: &HeaderMap,
+    sessions: &[&str],
+    secrets: &[String],
+) -> Vec<(String, String)> {
     headers
         .iter()
         .map(|(name, value)| {
-            let value = line(value);
+            let value = without(line(value), secrets);
             let value = redact::response_header(name.as_str(), &value, sessions).into_owned();
             (name.as_str().to_owned(), value)
         })
         .collect()
 }
 
-/// Blanks what is secret in a body.
-pub(super) fn body(body: &mut Body) {
+/// Blanks what is secret in a body, `secrets` wherever they stand.
+pub(super) fn body(body: &mut Body, secrets: &[String]) {
     if body.base64 {
         if let Some(blanked) = STANDARD
             .decode(&body.text)
@@ -53,9 +57,34 @@ pub(super) fn body(body: &mut Body) {
         }
         return;
     }
+    body.text = without(std::mem::take(&mut body.text), secrets);
     if let Cow::Owned(text) = redact::body(&body.text) {
         body.text = text;
     }
+}
+
+/// Shorter values are no secrets, and would tear holes into words.
+const SHORTEST_SECRET: usize = 6;
+
+/// A value that a server may echo and the part of it that is secret on its own: what
+/// follows the scheme of `Bearer abc`.
+pub(super) fn secrets_of(value: &HeaderValue) -> impl Iterator<Item = String> {
+    let value = line(value);
+    let credential = value.split_whitespace().last().unwrap_or_default();
+    let credential = (credential.len() < value.len()).then(|| credential.to_owned());
+    [Some(value), credential]
+        .into_iter()
+        .flatten()
+        .filter(|secret| secret.len() >= SHORTEST_SECRET)
+}
+
+fn without(mut text: String, secrets: &[String]) -> String {
+    for secret in secrets {
+        if text.contains(secret.as_str()) {
+            text = text.replace(secret.as_str(), &redact::added(secret));
+        }
+    }
+    text
 }
 
 /// `1.0`, `1.1` or `2`.

@@ -32,6 +32,8 @@ pub(super) struct Client<'s> {
     agent: Option<HeaderValue>,
     home: Option<url::Origin>,
     began: Instant,
+    /// The values of the operator's own headers.
+    supplied: Vec<String>,
     /// Raw session ids by the exchange that issued them. Dropped with the scan.
     sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
 }
@@ -61,6 +63,11 @@ impl<'s> Client<'s> {
             agent: HeaderValue::from_str(&settings.identity.user_agent(Some(scan))).ok(),
             home: Url::parse(&target.url).ok().map(|url| url.origin()),
             began,
+            supplied: settings
+                .endpoint_headers
+                .iter()
+                .flat_map(|header| capture::secrets_of(header.value()))
+                .collect(),
             sessions: Mutex::default(),
         }
     }
@@ -261,8 +268,9 @@ impl<'s> Client<'s> {
         Ok(Response {
             status: response.status().as_u16(),
             http: capture::version(response.version()).to_owned(),
-            headers: self
-                .with_sessions(|earlier| capture::response_headers(response.headers(), earlier)),
+            headers: self.with_sessions(|earlier| {
+                capture::response_headers(response.headers(), earlier, &self.supplied)
+            }),
             body: Body::default(),
             // Behind a proxy the peer is the proxy, which says nothing about the server.
             peer: peer
@@ -304,8 +312,15 @@ impl<'s> Client<'s> {
             limits,
         );
         head.body = read::body(response, &manner).await?;
-        capture::body(&mut head.body);
+        capture::body(&mut head.body, &self.echoable());
         Ok(head)
+    }
+
+    /// What a server knows of us that must not come back in a body.
+    fn echoable(&self) -> Vec<String> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = sessions.values().flat_map(capture::secrets_of);
+        self.supplied.iter().cloned().chain(sessions).collect()
     }
 
     fn tell_pace(&self, turn: &Turn, response: &reqwest::Response) {

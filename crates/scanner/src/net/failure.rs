@@ -17,7 +17,7 @@ pub(super) fn of_request(fault: &reqwest::Error, tls: bool) -> Failure {
         if fault.is_timeout() {
             return Failure::Timeout(Phase::Connect);
         }
-        return match find::<io::Error>(fault).map(io::Error::kind) {
+        return match io_kind(fault) {
             Some(io::ErrorKind::ConnectionRefused) => Failure::Refused,
             Some(io::ErrorKind::TimedOut) => Failure::Timeout(Phase::Connect),
             // TCP stood, so it was the handshake that was cut off.
@@ -46,7 +46,7 @@ pub(super) fn of_transfer(fault: &reqwest::Error) -> Failure {
             return Failure::Reset;
         }
     }
-    match find::<io::Error>(fault).map(io::Error::kind) {
+    match io_kind(fault) {
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) | None => {
             Failure::Protocol(bounded(&chain(fault)))
         }
@@ -89,6 +89,24 @@ fn find<'e, T: Error + 'static>(fault: &'e (dyn Error + 'static)) -> Option<&'e 
         current = fault.source();
     }
     None
+}
+
+/// The kind of the innermost `io::Error`: outer ones only wrap.
+fn io_kind(fault: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut kind = None;
+    let mut current = Some(fault);
+    while let Some(fault) = current {
+        let Some(io) = fault.downcast_ref::<io::Error>() else {
+            current = fault.source();
+            continue;
+        };
+        kind = Some(io.kind());
+        current = match io.get_ref() {
+            Some(inner) => Some(inner),
+            None => fault.source(),
+        };
+    }
+    kind
 }
 
 /// The error and its causes on one line. Causes of reqwest name the URL, so only those of

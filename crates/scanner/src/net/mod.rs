@@ -139,6 +139,10 @@ impl NetScanner {
             exchanges: Vec::new(),
             stopped: Stopped::Finished,
         };
+        if self.is_closed(target) {
+            evidence.stopped = Stopped::RateLimited;
+            return evidence;
+        }
         let run = Run::new(&self.shared, target, scan);
         evidence.stopped = loop {
             let asks = run.unasked(plan::next(&evidence, &settings.limits));
@@ -153,6 +157,17 @@ impl NetScanner {
         };
         evidence.duration_ms = run.elapsed_ms();
         evidence
+    }
+
+    /// Whether the endpoint's host asked, in an earlier scan, to be left alone for longer
+    /// than a request waits.
+    fn is_closed(&self, target: &Target) -> bool {
+        let pace = &self.shared.settings.pace;
+        Url::parse(&target.url)
+            .ok()
+            .and_then(|url| doors::host_and_port(&url))
+            .and_then(|(host, _)| pace.closed_for(host.trim_end_matches('.')))
+            .is_some_and(|left| left > pace.patience())
     }
 
     fn why_nothing_is_left(&self, evidence: &Evidence) -> Stopped {

@@ -256,6 +256,12 @@ impl Pace {
         (!left.is_zero()).then_some(left)
     }
 
+    /// The longest `Retry-After` that a request waits for.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.rates.patience
+    }
+
     /// Forgets hosts that are neither in use nor under a penalty, so that memory follows
     /// the hosts of the last minutes. Called by itself now and then.
     pub fn retain_recent(&self) {

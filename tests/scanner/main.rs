@@ -1,0 +1,13 @@
+//! Tests of the scanner as a whole: over real sockets and over recorded evidence.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets something unexpected fails"
+)]
+
+#[path = "../support/stage.rs"]
+mod stage;
+
+mod certificates;
+mod names;
+mod probing;
+mod registry;
