@@ -289,7 +289,7 @@ fn replace_nonce(text: &str, nonce: &str) -> String {
 /// A session id's marker without its hash, and with a short common prefix, which is chance,
 /// as none.
 fn stable_session(marker: &str) -> String {
-    marker
+    let kept = marker
         .trim_matches(|c| c == '[' || c == ']')
         .split(':')
         .filter(|part| !part.starts_with("sha256="))
@@ -303,7 +303,12 @@ fn stable_session(marker: &str) -> String {
             }
         })
         .collect::<Vec<_>>()
-        .join(":")
+        .join(":");
+    if marker.starts_with('[') {
+        format!("[{kept}]")
+    } else {
+        kept
+    }
 }
 
 fn without_csp_nonces(policy: &str) -> String {

@@ -19,6 +19,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::resource_indicators::CASES],
     &[super::scopes::CASES],
     &[super::endpoints::CASES],
+    &[super::session::CASES],
 ];
 
 /// What no scan can show, and why a check is kept all the same.

@@ -280,8 +280,3 @@ fn redirected(status: u16, to: &'static str) -> World {
         );
     })
 }
-
-#[test]
-fn cases_hold() {
-    super::super::testkit::verify_all(CASES);
-}
