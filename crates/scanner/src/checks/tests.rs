@@ -17,6 +17,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::pkce::CASES],
     &[super::registration::CASES],
     &[super::resource_indicators::CASES],
+    &[super::token::CASES],
     &[super::scopes::CASES],
     &[super::endpoints::CASES],
     &[super::session::CASES],

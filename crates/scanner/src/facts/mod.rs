@@ -561,6 +561,29 @@ impl<'e> Facts<'e> {
         classify::control(self).and_then(|purpose| self.answer(purpose))
     }
 
+    /// The endpoint sends its callers elsewhere before anything about tokens, origins or
+    /// sessions can be seen: blocked by the check that says so.
+    #[must_use]
+    pub fn diverted(&self) -> Option<Unmet> {
+        let mut greetings = [Purpose::Discover, Purpose::Initialize]
+            .into_iter()
+            .filter_map(|purpose| self.answer(purpose))
+            .peekable();
+        if greetings.peek().is_some() && greetings.all(|answer| answer.outcome == Outcome::Redirect)
+        {
+            return Some(Unmet::Blocked("transport-redirects"));
+        }
+        (self.class() == Class::BrowserSso)
+            .then_some(Unmet::Blocked("challenge-not-login-redirect"))
+    }
+
+    /// Why an exchange that a check reads is not there.
+    #[must_use]
+    pub fn missing(&self) -> Unmet {
+        self.diverted()
+            .unwrap_or_else(|| Unmet::Inconclusive(self.never_asked()))
+    }
+
     /// The exchange spoke to the endpoint over its own scheme: no metadata document, no
     /// file of the host, not the plain-http probe.
     #[must_use]
@@ -582,6 +605,8 @@ impl<'e> Facts<'e> {
                 | Purpose::CorsPrm
                 | Purpose::CorsAsMetadata
                 | Purpose::CorsJwks
+                | Purpose::AliasPrm(_)
+                | Purpose::AliasEndpoint
         )
     }
 

@@ -4,9 +4,10 @@
 use serde_json::Value;
 use url::Url;
 
-use super::challenge::{self, Challenges};
+use super::challenge::{self, Challenge, Challenges};
 use super::json;
 use super::sse;
+use crate::check::Place;
 use crate::evidence::{Exchange, Failure, Response};
 
 /// Outcome class of one exchange.
@@ -151,6 +152,40 @@ impl<'e> Answer<'e> {
             Some(Rpc::Error { code, .. }) => Some(*code),
             _ => None,
         }
+    }
+
+    /// The first Bearer or DPoP challenge.
+    #[must_use]
+    pub fn token_challenge(&self) -> Option<&Challenge> {
+        self.challenges
+            .list
+            .iter()
+            .find(|challenge| challenge.takes_tokens())
+    }
+
+    /// A parameter (lower case) of the Bearer and DPoP challenges, the first that has it.
+    #[must_use]
+    pub fn token_param(&self, name: &str) -> Option<&str> {
+        self.challenges
+            .list
+            .iter()
+            .filter(|challenge| challenge.takes_tokens())
+            .find_map(|challenge| challenge.param(name))
+    }
+
+    /// The field line of the token challenge; the status line if there is none.
+    #[must_use]
+    pub fn challenge_place(&self) -> Place {
+        self.token_challenge().map_or_else(
+            || Place::status(self.exchange.id),
+            |challenge| self.line_place(challenge.line),
+        )
+    }
+
+    /// The n-th `WWW-Authenticate` field line.
+    #[must_use]
+    pub fn line_place(&self, line: usize) -> Place {
+        Place::new(self.exchange.id, format!("header:www-authenticate[{line}]"))
     }
 
     /// A 401, or a 403 with a token challenge or an OAuth error body.

@@ -1,6 +1,6 @@
 //! What credentials change: a token that nobody issued, and headers that hold none.
 
-use super::{at_challenge, missing, token_challenge, token_param, undecided};
+use super::undecided;
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Verdict,
     fail, inconclusive, na, warn,
@@ -40,7 +40,7 @@ pub(super) const INVALID_TOKEN: Check = Check {
 
 fn invalid_token(facts: &Facts<'_>, _: Revision) -> Judgement {
     let Some(answer) = facts.answer(Purpose::BogusToken) else {
-        return Err(missing(facts));
+        return Err(facts.missing());
     };
     if answer.served() {
         return na(Na::Other("accepted"));
@@ -73,15 +73,15 @@ fn invalid_token(facts: &Facts<'_>, _: Revision) -> Judgement {
 
 /// A 401: does it name the error, and everything the first challenge named?
 fn says_invalid(facts: &Facts<'_>, answer: &Answer<'_>) -> Judgement {
-    let Some(challenge) = token_challenge(answer) else {
+    let Some(challenge) = answer.token_challenge() else {
         return warn(Fault::new(
             "no_challenge",
             "The 401 to an unknown bearer token has no Bearer challenge that would name the error.",
             Place::status(answer.exchange.id),
         ));
     };
-    let place = at_challenge(answer, challenge);
-    match token_param(answer, "error") {
+    let place = answer.line_place(challenge.line);
+    match answer.token_param("error") {
         Some("invalid_token") => {}
         Some(other) => {
             return warn(Fault::new(
@@ -103,7 +103,7 @@ fn says_invalid(facts: &Facts<'_>, answer: &Answer<'_>) -> Judgement {
     }
     let Some(first) = facts
         .control()
-        .filter(|first| token_challenge(first).is_some())
+        .filter(|first| first.token_challenge().is_some())
     else {
         return Ok(Verdict::Pass);
     };
@@ -111,10 +111,10 @@ fn says_invalid(facts: &Facts<'_>, answer: &Answer<'_>) -> Judgement {
         ("resource_metadata", "pointer_missing", "pointer_differs"),
         ("scope", "scope_missing", "scope_differs"),
     ] {
-        let Some(expected) = token_param(first, name) else {
+        let Some(expected) = first.token_param(name) else {
             continue;
         };
-        let (reason, said) = match token_param(answer, name) {
+        let (reason, said) = match answer.token_param(name) {
             Some(value) if value == expected => continue,
             Some(value) => (
                 differs,
@@ -165,7 +165,7 @@ fn malformed(facts: &Facts<'_>, _: Revision) -> Judgement {
         .filter_map(|purpose| facts.answer(purpose))
         .collect();
     if single.len() < 2 {
-        return Err(missing(facts));
+        return Err(facts.missing());
     }
     // The same request is served without credentials, so the header is merely ignored.
     let open = facts

@@ -1,7 +1,7 @@
 //! What a `WWW-Authenticate` header holds: a token scheme, well-formed, with what a client
 //! needs and without an error where nothing was wrong.
 
-use super::{at_challenge, at_line, named, token_challenge, unauthorized, unseen};
+use super::{named, unauthorized, unseen};
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet,
     Verdict, fail, inconclusive, na, warn,
@@ -52,7 +52,7 @@ fn www_authenticate(facts: &Facts<'_>, revision: Revision) -> Judgement {
 }
 
 fn carries_challenge(answer: &Answer<'_>, revision: Revision, findable: bool) -> Judgement {
-    if token_challenge(answer).is_some() {
+    if answer.token_challenge().is_some() {
         return Ok(Verdict::Pass);
     }
     let Some(response) = answer.response() else {
@@ -152,7 +152,7 @@ fn well_formed(answer: &Answer<'_>) -> Judgement {
         return fail(Fault::new(
             "unparseable",
             format!("`WWW-Authenticate` cannot be parsed: at byte {offset}, {expected}."),
-            at_line(answer, *line),
+            answer.line_place(*line),
         ));
     }
     let each = challenges
@@ -170,7 +170,7 @@ fn well_formed(answer: &Answer<'_>) -> Judgement {
             format!(
                 "`WWW-Authenticate` is legal only to a lenient parser: {what} (byte {offset})."
             ),
-            at_line(answer, line),
+            answer.line_place(line),
         ))
     });
     let contents = challenges
@@ -206,7 +206,7 @@ fn repeats_nothing(answer: &Answer<'_>, challenge: &Challenge) -> Judgement {
         else {
             continue;
         };
-        let place = at_challenge(answer, challenge);
+        let place = answer.line_place(challenge.line);
         return if other == value {
             warn(Fault::new(
                 "repeated_parameter",
@@ -231,7 +231,7 @@ fn repeats_nothing(answer: &Answer<'_>, challenge: &Challenge) -> Judgement {
 
 /// RFC 6750: at least one parameter, and `scope` as tokens with one space between them.
 fn says_something(answer: &Answer<'_>, challenge: &Challenge) -> Judgement {
-    let place = at_challenge(answer, challenge);
+    let place = answer.line_place(challenge.line);
     if challenge.params.is_empty() && challenge.scheme.eq_ignore_ascii_case("bearer") {
         return warn(Fault::new(
             "no_parameters",
@@ -297,14 +297,14 @@ fn scope_param(facts: &Facts<'_>, _: Revision) -> Judgement {
         Some(_) => warn(Fault::new(
             "empty",
             "`scope` of the challenge is empty.",
-            at_challenge(answer, challenge),
+            answer.line_place(challenge.line),
         )),
         None => {
             uses_scopes(facts)?;
             warn(Fault::new(
                 "absent",
                 "The challenge has no `scope`, although the metadata lists scopes.",
-                at_challenge(answer, challenge),
+                answer.line_place(challenge.line),
             ))
         }
     }
@@ -368,7 +368,7 @@ fn no_error(facts: &Facts<'_>, _: Revision) -> Judgement {
                 "The challenge to a request without credentials has `{name}` {}.",
                 quote(value)
             ),
-            at_challenge(answer, challenge),
+            answer.line_place(challenge.line),
         )),
     }
 }

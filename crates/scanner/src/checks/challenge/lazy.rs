@@ -1,7 +1,6 @@
 //! What a server with an open and a protected part owes its clients.
 
 use super::refusal::{asks_to_authenticate, names_unknown_tool};
-use super::token_challenge;
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet,
     Verdict, fail, inconclusive, na, warn,
@@ -46,7 +45,7 @@ fn http_status(facts: &Facts<'_>, _: Revision) -> Judgement {
     };
     let status = answer.status().unwrap_or_default();
     if answer.outcome == Outcome::Challenge {
-        return if token_challenge(answer).is_some() {
+        return if answer.token_challenge().is_some() {
             Ok(Verdict::Pass)
         } else {
             Err(Unmet::Blocked("challenge-www-authenticate"))

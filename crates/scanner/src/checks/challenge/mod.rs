@@ -14,12 +14,10 @@ mod refusal;
 #[cfg(test)]
 pub(super) use cases::CASES;
 
-use crate::check::{Cause, Check, Na, Place, Unmet};
+use crate::check::{Cause, Check, Na, Unmet};
 use crate::evidence::Purpose;
-use crate::facts::challenge::Challenge;
 use crate::facts::outcome::{Answer, Outcome};
 use crate::facts::{Facts, settle};
-use crate::report::Class;
 
 pub(super) const CHECKS: &[Check] = &[
     refusal::STATUS_401,
@@ -61,7 +59,7 @@ fn unseen(facts: &Facts<'_>) -> Unmet {
         .into_iter()
         .filter_map(|purpose| facts.answer(purpose))
         .collect();
-    if let Some(cause) = diverted(facts) {
+    if let Some(cause) = facts.diverted() {
         return cause;
     }
     if greetings.is_empty() {
@@ -71,50 +69,6 @@ fn unseen(facts: &Facts<'_>) -> Unmet {
         .into_iter()
         .find_map(|answer| settle(answer).err())
         .unwrap_or(Unmet::NotApplicable(Na::Other("no_401")))
-}
-
-/// The endpoint sends its callers elsewhere before anything about tokens can be seen.
-fn diverted(facts: &Facts<'_>) -> Option<Unmet> {
-    let greetings: Vec<Outcome> = [Purpose::Discover, Purpose::Initialize]
-        .into_iter()
-        .filter_map(|purpose| facts.answer(purpose))
-        .map(|answer| answer.outcome)
-        .collect();
-    if !greetings.is_empty() && greetings.iter().all(|o| *o == Outcome::Redirect) {
-        return Some(Unmet::Blocked("transport-redirects"));
-    }
-    (facts.class() == Class::BrowserSso).then_some(Unmet::Blocked("challenge-not-login-redirect"))
-}
-
-/// The first Bearer or DPoP challenge of an answer.
-fn token_challenge<'f>(answer: &'f Answer<'_>) -> Option<&'f Challenge> {
-    answer
-        .challenges
-        .list
-        .iter()
-        .find(|challenge| challenge.takes_tokens())
-}
-
-/// A parameter of the token challenges of an answer.
-fn token_param<'f>(answer: &'f Answer<'_>, name: &str) -> Option<&'f str> {
-    answer
-        .challenges
-        .list
-        .iter()
-        .filter(|challenge| challenge.takes_tokens())
-        .find_map(|challenge| challenge.param(name))
-}
-
-/// The field line of a challenge.
-fn at_challenge(answer: &Answer<'_>, challenge: &Challenge) -> Place {
-    at_line(answer, challenge.line)
-}
-
-fn at_line(answer: &Answer<'_>, line: usize) -> Place {
-    Place::new(
-        answer.exchange.id,
-        format!("header:www-authenticate[{line}]"),
-    )
 }
 
 /// How a request is named in sentences.
@@ -127,11 +81,6 @@ fn named(purpose: Purpose) -> &'static str {
         Purpose::ModernList(list) | Purpose::LegacyList(list) => list.method(),
         _ => "the request",
     }
-}
-
-/// No answer at all is a standard condition; used where a check reads an optional exchange.
-fn missing(facts: &Facts<'_>) -> Unmet {
-    diverted(facts).unwrap_or(Unmet::Inconclusive(facts.never_asked()))
 }
 
 /// The standard condition that an answer meets, as a reason to leave it out.

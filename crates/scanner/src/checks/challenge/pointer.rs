@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use url::Url;
 
-use super::{
-    at_challenge, diverted, missing, named, token_challenge, token_param, unauthorized, unseen,
-};
+use super::{named, unauthorized, unseen};
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet,
     Verdict, fail, inconclusive, na, warn,
@@ -57,7 +55,7 @@ fn resource_metadata_param(facts: &Facts<'_>, revision: Revision) -> Judgement {
     let without: Vec<&Answer<'_>> = refusals
         .iter()
         .copied()
-        .filter(|answer| token_param(answer, "resource_metadata").is_none())
+        .filter(|answer| answer.token_param("resource_metadata").is_none())
         .collect();
     let Some(first) = without.first() else {
         return Ok(Verdict::Pass);
@@ -65,10 +63,7 @@ fn resource_metadata_param(facts: &Facts<'_>, revision: Revision) -> Judgement {
     if without.iter().any(|answer| unreadable_pointer(answer)) {
         return Err(Unmet::Blocked("challenge-syntax"));
     }
-    let place = match token_challenge(first) {
-        Some(challenge) => at_challenge(first, challenge),
-        None => Place::status(first.exchange.id),
-    };
+    let place = first.challenge_place();
     let elsewhere = without.iter().any(|answer| {
         answer
             .challenges
@@ -150,10 +145,7 @@ fn resource_metadata_url(facts: &Facts<'_>, _: Revision) -> Judgement {
             na(Na::AbsentByChoice)
         };
     };
-    let place = token_challenge(answer).map_or_else(
-        || Place::status(answer.exchange.id),
-        |challenge| at_challenge(answer, challenge),
-    );
+    let place = answer.challenge_place();
     let form = match form_of(facts, value, &place) {
         Some(Ok(Verdict::Fail(fault))) => return fail(fault),
         other => other,
@@ -300,13 +292,15 @@ fn host_reflection(facts: &Facts<'_>, _: Revision) -> Judgement {
         .flat_map(|purpose| facts.all(purpose))
         .collect();
     if endpoint.is_none() && documents.is_empty() {
-        return Err(missing(facts));
+        return Err(facts.missing());
     }
     let challenged = facts
         .control()
         .is_some_and(|answer| !answer.challenges.list.is_empty());
     if !challenged && documents.is_empty() && facts.own_documents().is_empty() {
-        return Err(diverted(facts).unwrap_or(Unmet::NotApplicable(Na::Other("nothing_hosted"))));
+        return Err(facts
+            .diverted()
+            .unwrap_or(Unmet::NotApplicable(Na::Other("nothing_hosted"))));
     }
     let pairs = endpoint
         .into_iter()

@@ -1,6 +1,6 @@
 //! How a server refuses: with which status, on which methods, and always the same.
 
-use super::{at_challenge, diverted, missing, named, token_challenge, undecided, unseen};
+use super::{named, undecided, unseen};
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet,
     Verdict, fail, inconclusive, na, warn,
@@ -40,7 +40,7 @@ pub(super) const STATUS_401: Check = Check {
 };
 
 fn status_401(facts: &Facts<'_>, _: Revision) -> Judgement {
-    if let Some(cause) = diverted(facts) {
+    if let Some(cause) = facts.diverted() {
         return Err(cause);
     }
     let answers: Vec<&Answer<'_>> = facts
@@ -278,7 +278,7 @@ pub(super) const GET_STREAM: Check = Check {
 
 fn get_stream(facts: &Facts<'_>, _: Revision) -> Judgement {
     let Some(answer) = facts.answer(Purpose::EventStream) else {
-        return Err(missing(facts));
+        return Err(facts.missing());
     };
     if matches!(
         answer.failure(),
@@ -287,7 +287,7 @@ fn get_stream(facts: &Facts<'_>, _: Revision) -> Judgement {
         return inconclusive(Cause::Other("no_status_line"));
     }
     let answer = settle(answer)?;
-    if let Some(cause) = diverted(facts)
+    if let Some(cause) = facts.diverted()
         && answer.outcome != Outcome::Challenge
     {
         return Err(cause);
@@ -417,17 +417,8 @@ fn same(base: &Answer<'_>, answer: &Answer<'_>) -> Judgement {
         );
     }
     for name in ["resource_metadata", "scope", "realm", "error"] {
-        let (first, later) = (
-            super::token_param(base, name),
-            super::token_param(answer, name),
-        );
+        let (first, later) = (base.token_param(name), answer.token_param(name));
         if first != later {
-            let at = |answer: &Answer<'_>| {
-                token_challenge(answer).map_or_else(
-                    || Place::status(answer.exchange.id),
-                    |challenge| at_challenge(answer, challenge),
-                )
-            };
             return warn(
                 Fault::new(
                     "parameters_differ",
@@ -436,9 +427,9 @@ fn same(base: &Answer<'_>, answer: &Answer<'_>) -> Judgement {
                         first.map_or_else(|| "absent".into(), quote),
                         later.map_or_else(|| "absent".into(), quote)
                     ),
-                    at(answer),
+                    answer.challenge_place(),
                 )
-                .and(at(base)),
+                .and(base.challenge_place()),
             );
         }
     }
