@@ -456,7 +456,7 @@ mod tests {
 
     use super::*;
 
-    fn id(issuer: &str, document: Value) -> Option<(&'static str, Basis)> {
+    fn id(issuer: &str, document: &Value) -> Option<(&'static str, Basis)> {
         let document = document.as_object().cloned();
         recognise(issuer, document.as_ref()).map(|product| (product.id, product.basis))
     }
@@ -485,21 +485,21 @@ mod tests {
         assert_eq!(
             id(
                 "https://id.acme.dev/realms/main",
-                json!({ "mfa_challenge_endpoint": "x" })
+                &json!({ "mfa_challenge_endpoint": "x" })
             ),
             Some(("keycloak", Basis::IssuerPath))
         );
         assert_eq!(
             id(
                 "https://id.acme.dev",
-                json!({
+                &json!({
                     "authorization_endpoint": "https://id.acme.dev/t/oauth2/v2.0/authorize",
                     "token_endpoint": "https://id.acme.dev/t/oauth2/v2.0/token",
                 })
             ),
             Some(("entra", Basis::EndpointPaths))
         );
-        assert_eq!(id("https://id.acme.dev", json!({})), None);
+        assert_eq!(id("https://id.acme.dev", &json!({})), None);
     }
 
     #[test]
@@ -513,18 +513,15 @@ mod tests {
         };
         let issuer = "https://mcp.acme.dev/";
         assert_eq!(
-            id(issuer, document(json!(["client_secret_post", "none"]))),
+            id(issuer, &document(json!(["client_secret_post", "none"]))),
             Some(("mcp-typescript", Basis::Members))
         );
         let python = document(json!(["client_secret_post", "client_secret_basic"]));
-        assert_eq!(
-            id(issuer, python.clone()),
-            Some(("mcp-python", Basis::Members))
-        );
+        assert_eq!(id(issuer, &python), Some(("mcp-python", Basis::Members)));
         let mut proxy = python;
         proxy["client_id_metadata_document_supported"] = true.into();
-        assert_eq!(id(issuer, proxy), Some(("fastmcp", Basis::Members)));
-        assert_eq!(id(issuer, document(json!(["none"]))), None);
+        assert_eq!(id(issuer, &proxy), Some(("fastmcp", Basis::Members)));
+        assert_eq!(id(issuer, &document(json!(["none"]))), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::Facts;
-use crate::evidence::{ExchangeId, Failure, Phase, TlsSeen};
+use crate::evidence::{ExchangeId, Failure, Phase, Purpose, TlsSeen};
 
 /// A host that was asked over https.
 #[derive(Debug, Clone)]
@@ -17,12 +17,19 @@ pub struct SecureHost<'e> {
     pub incomplete: Option<ExchangeId>,
 }
 
-/// Every host that was contacted over https, in order of first contact.
+/// Every host of the deployment that was contacted over https, in order of first contact.
 #[must_use]
 pub fn secure<'e>(facts: &Facts<'e>) -> Vec<SecureHost<'e>> {
     let mut hosts: Vec<SecureHost<'e>> = Vec::new();
     for answer in facts.answers() {
         let exchange = answer.exchange;
+        // A host that only `resource` names is no part of the deployment until shown to be one.
+        if matches!(
+            exchange.purpose,
+            Purpose::AliasPrm(_) | Purpose::AliasEndpoint
+        ) {
+            continue;
+        }
         let Some(name) = https_host(&exchange.asked.url) else {
             continue;
         };

@@ -10,19 +10,15 @@ use crate::facts::{classify, discovery};
 use crate::spec::Revision;
 
 impl Plan<'_> {
-    pub(super) fn prm_header(&self) -> Option<String> {
-        let (value, _) = self.facts.resource_metadata()?;
-        let url = Url::parse(value).ok()?;
-        (matches!(url.scheme(), "https" | "http") && url.host_str().is_some())
-            .then(|| value.to_owned())
-    }
-
     pub(super) fn prm_asks(&self) -> Vec<Ask> {
-        discovery::prm_candidates(self.facts.endpoint(), self.prm_header().as_deref())
-            .into_iter()
-            .filter(|(role, _)| !matches!(role, PrmRole::Appended | PrmRole::Parent))
-            .map(|(role, url)| asks::document(Purpose::Prm(role), url))
-            .collect()
+        discovery::prm_candidates(
+            self.facts.endpoint(),
+            self.facts.header_prm_url().as_deref(),
+        )
+        .into_iter()
+        .filter(|(role, _)| !matches!(role, PrmRole::Appended | PrmRole::Parent))
+        .map(|(role, url)| asks::document(Purpose::Prm(role), url))
+        .collect()
     }
 
     /// Asked only to explain why nothing was found.
@@ -30,11 +26,14 @@ impl Plan<'_> {
         if self.facts.any_prm().is_some() || !self.reachable() || !self.facts.protected() {
             return Vec::new();
         }
-        discovery::prm_candidates(self.facts.endpoint(), self.prm_header().as_deref())
-            .into_iter()
-            .filter(|(role, _)| matches!(role, PrmRole::Appended | PrmRole::Parent))
-            .map(|(role, url)| asks::document(Purpose::Prm(role), url))
-            .collect()
+        discovery::prm_candidates(
+            self.facts.endpoint(),
+            self.facts.header_prm_url().as_deref(),
+        )
+        .into_iter()
+        .filter(|(role, _)| matches!(role, PrmRole::Appended | PrmRole::Parent))
+        .map(|(role, url)| asks::document(Purpose::Prm(role), url))
+        .collect()
     }
 
     pub(super) fn as_asks(&self) -> Vec<Ask> {
