@@ -1,1 +1,45 @@
-//! Show.
+//! Show: the pages and the API over what the store keeps.
+//!
+//! Handlers read the store and nothing else; no client of any kind is within their reach. A
+//! visitor who asks for a scan makes the target due, and the scheduler does the rest.
+
+pub mod api;
+mod assets;
+mod compare;
+pub mod error;
+mod layers;
+mod limits;
+mod pages;
+mod routes;
+mod settings;
+pub mod twin;
+pub mod view;
+pub mod visit;
+mod wish;
+
+use std::sync::Arc;
+
+use scanner::time::Clock;
+use store::Store;
+
+pub use routes::router;
+pub use settings::SiteSettings;
+
+/// What every handler has.
+#[derive(Clone)]
+pub struct AppState {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The installation.
+    pub settings: Arc<SiteSettings>,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -191,6 +191,17 @@ impl Store {
         read.await.map_err(during("counting the index"))
     }
 
+    /// Version of the data alone: see [`Totals::generation`]. One look at one row, for conditional
+    /// requests.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn generation(&self) -> Result<i64> {
+        let read = one(&self.db, "data", "generation").await;
+        read.map_err(during("reading the version of the data"))
+    }
+
     /// How servers do on each check by their newest report, in catalogue order; checks of
     /// older catalogues last.
     ///

@@ -230,8 +230,8 @@ impl AuthorizationServer {
             oidc: None,
             keys: json!({ "keys": [{
                 "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "2026-01",
-                "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+                "x": "wXQDyma2QZJfXPZHtzNSuaFAcOmmiYDwVkJixbSYDXU",
+                "y": "bMC7vAt9IPUVDRcHC9Gr6XwGO-64hRq-tp4LdOjfL6U",
             }] }),
         }
     }

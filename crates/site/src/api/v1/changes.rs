@@ -1,0 +1,112 @@
+//! The feed of changes.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use store::ChangeRow;
+
+use super::{List, limit};
+use crate::AppState;
+use crate::error::AppError;
+use crate::visit::Visit;
+
+/// Parameters of the feed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChangesQuery {
+    since: String,
+    cursor: String,
+    limit: String,
+    /// `newest` gives the newest entries instead of those after `since`.
+    order: String,
+    pub(crate) kind: String,
+    pub(crate) cause: String,
+    pub(crate) check: String,
+    server: String,
+}
+
+impl ChangesQuery {
+    /// Whether an entry is asked for.
+    pub(crate) fn wants(&self, row: &ChangeRow) -> bool {
+        let fits = |wanted: &str, is: &str| wanted.is_empty() || wanted == is;
+        fits(&self.kind, &row.kind)
+            && fits(&self.cause, &row.cause)
+            && fits(&self.server, &row.server)
+            && (self.check.is_empty() || row.checks.contains(&self.check))
+    }
+}
+
+/// An entry of the feed.
+#[derive(Debug, Serialize)]
+pub struct Change {
+    seq: i64,
+    at: String,
+    kind: String,
+    server: String,
+    name: Option<String>,
+    url: String,
+    from: Option<String>,
+    to: Option<String>,
+    cause: String,
+    checks: Vec<String>,
+    scan: String,
+    previous_scan: Option<String>,
+    diff: Option<String>,
+}
+
+impl Change {
+    fn new(app: &AppState, row: ChangeRow) -> Self {
+        Self {
+            diff: row.previous_scan.as_ref().map(|before| {
+                app.settings
+                    .absolute(&format!("/compare/{before}...{}", row.scan))
+            }),
+            seq: row.seq,
+            at: row.at.rfc3339(),
+            kind: row.kind,
+            server: row.server,
+            name: row.server_name,
+            url: row.url,
+            from: row.from,
+            to: row.to,
+            cause: row.cause,
+            checks: row.checks,
+            scan: row.scan,
+            previous_scan: row.previous_scan,
+        }
+    }
+}
+
+/// `GET /changes`
+pub(crate) async fn all(
+    State(app): State<AppState>,
+    visit: Visit,
+    Query(query): Query<ChangesQuery>,
+) -> Result<Response, AppError> {
+    let limit = limit(Some(&query.limit))?;
+    let newest = query.order == "newest";
+    let rows = if newest {
+        app.store.latest_changes(limit).await?
+    } else {
+        let since = match (query.cursor.as_str(), query.since.as_str()) {
+            ("", "") => 0,
+            ("", since) | (since, _) => since.parse().map_err(|_| {
+                AppError::validation("/since", "since is the seq of the last entry you have.")
+            })?,
+        };
+        app.store.changes(since, limit).await?
+    };
+    let full = rows.len() >= limit as usize;
+    let next = rows
+        .last()
+        .filter(|_| full && !newest)
+        .map(|row| row.seq.to_string());
+    let data = rows
+        .into_iter()
+        .filter(|row| query.wants(row))
+        .map(|row| Change::new(&app, row))
+        .collect();
+    let base = app.settings.absolute("/api/v1/changes");
+    let asked = visit.query.as_deref().unwrap_or_default();
+    super::list(&List::new(visit.now, next, data), &base, asked)
+}

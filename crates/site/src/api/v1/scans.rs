@@ -1,0 +1,354 @@
+//! Scans: asking for one, its state, its reports and its evidence.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use scanner::evidence::Evidence;
+use scanner::report::{PublicationState, Report};
+use scanner::time::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{DueAnswer, ScanRow};
+
+use crate::AppState;
+use crate::error::{AppError, Problem};
+use crate::visit::Visit;
+use crate::wish;
+
+/// Body of `POST /scans`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    url: Option<String>,
+    server: Option<String>,
+    /// Seconds that an answer may be old; 0 insists on a new scan.
+    max_age: Option<i64>,
+}
+
+/// `POST /scans`
+pub(crate) async fn ask(
+    State(app): State<AppState>,
+    body: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, AppError> {
+    let Json(wanted) = body.map_err(|rejection| {
+        let detail = "Send a JSON object with url or server, as application/json.";
+        let mut problem = Problem::of_status(rejection.status());
+        problem.detail = detail.into();
+        AppError::from(problem)
+    })?;
+    let asked = match (&wanted.server, &wanted.url) {
+        (Some(server), _) => wish::by_server(&app, server).await?,
+        (None, Some(url)) => wish::by_url(&app, url).await?,
+        (None, None) => {
+            return Err(AppError::validation("/url", "Give url or server."));
+        }
+    };
+    answer(&app, &asked, wanted.max_age == Some(0))
+}
+
+fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response, AppError> {
+    let place = app
+        .settings
+        .absolute(&format!("/api/v1/scans/{}", asked.id));
+    let accepted = |status: &str, position: Option<i64>, wait: i64| {
+        let body = json!({
+            "id": asked.id,
+            "server": asked.server.id,
+            "status": status,
+            "position": position,
+            "cached": false,
+        });
+        let headers = [
+            (header::LOCATION, place.clone()),
+            (header::RETRY_AFTER, wait.to_string()),
+        ];
+        (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+    };
+    Ok(match &asked.answer {
+        DueAnswer::Queued { ahead, .. } => accepted("queued", Some(ahead + 1), 20),
+        DueAnswer::Running { .. } => accepted("running", None, 10),
+        DueAnswer::TooSoon { again, last_scan } if insists => {
+            let seconds = again.since(app.clock.now()).max(0) / 1000 + 1;
+            return Err(Problem::new(
+                "cooldown",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Scanned a moment ago",
+                "This server was scanned a moment ago. Its newest scan is named in this answer.",
+            )
+            .with("retry_at", again.rfc3339())
+            .with("scan", last_scan.clone())
+            .retry_after(seconds)
+            .into());
+        }
+        DueAnswer::TooSoon { again, last_scan } => {
+            let body = json!({
+                "id": last_scan,
+                "server": asked.server.id,
+                "status": "finished",
+                "cached": true,
+                "retry_at": again.rfc3339(),
+                "links": last_scan.as_ref().map(|scan| links(app, scan)),
+            });
+            Json(body).into_response()
+        }
+    })
+}
+
+/// Addresses of a scan.
+#[derive(Debug, Serialize)]
+pub struct ScanLinks {
+    #[serde(rename = "self")]
+    this: String,
+    page: String,
+    report: String,
+    today: String,
+    evidence: String,
+}
+
+fn links(app: &AppState, scan: &str) -> ScanLinks {
+    let at = |path: String| app.settings.absolute(&path);
+    ScanLinks {
+        this: at(format!("/api/v1/scans/{scan}")),
+        page: at(format!("/scans/{scan}")),
+        report: at(format!("/api/v1/scans/{scan}/report")),
+        today: at(format!("/api/v1/scans/{scan}/reports/today")),
+        evidence: at(format!("/api/v1/scans/{scan}/evidence")),
+    }
+}
+
+/// A finished scan.
+#[derive(Debug, Serialize)]
+pub struct Scan {
+    id: String,
+    server: String,
+    url: String,
+    status: &'static str,
+    started: String,
+    rubric: String,
+    same_as: Option<String>,
+    links: ScanLinks,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+}
+
+/// Parameters of one scan.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OneQuery {
+    include: String,
+}
+
+/// `GET /scans/{id}`
+pub(crate) async fn one(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<OneQuery>,
+) -> Result<Response, AppError> {
+    if let Some((server, since)) = wish::read(&id) {
+        return wished(&app, &id, &server, since).await;
+    }
+    let row = find(&app, &id).await?;
+    let report = if query.include.split(',').any(|part| part == "report") {
+        Some(published(&app, &row).await?)
+    } else {
+        None
+    };
+    super::json(&Scan {
+        links: links(&app, &row.scan),
+        id: row.scan,
+        server: row.server.id,
+        url: row.server.url,
+        status: "finished",
+        started: row.at.rfc3339(),
+        rubric: row.rubric,
+        same_as: row.same_as,
+        report,
+    })
+}
+
+/// State of a wish: queued until a scan is filed that began after it.
+async fn wished(
+    app: &AppState,
+    id: &str,
+    server: &str,
+    since: Millis,
+) -> Result<Response, AppError> {
+    let row = super::servers::find(app, server).await?;
+    let newest = app.store.latest_scans(server, 1).await?.into_iter().next();
+    let done = newest.filter(|(_, at)| *at >= since);
+    let (status, scan) = match (&done, row.state.as_str()) {
+        (Some((scan, _)), _) => ("finished", Some(scan.clone())),
+        (None, "failed") => ("failed", None),
+        (None, _) => ("queued", None),
+    };
+    let body = json!({
+        "id": id,
+        "server": server,
+        "status": status,
+        "scan": scan,
+        "links": scan.as_ref().map(|scan| links(app, scan)),
+    });
+    let code = if status == "queued" {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
+    let mut response = (code, Json(body)).into_response();
+    if status == "queued" {
+        let wait = axum::http::HeaderValue::from_static("10");
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    Ok(response)
+}
+
+/// The scan of that id, or the 404 that every unknown or hidden scan gets.
+pub(crate) async fn find(app: &AppState, id: &str) -> Result<ScanRow, AppError> {
+    app.store
+        .scan(id)
+        .await?
+        .ok_or_else(|| AppError::not_found("There is no scan with this id."))
+}
+
+/// The report a scan was published with.
+pub(crate) async fn published(app: &AppState, row: &ScanRow) -> Result<Report, AppError> {
+    app.store
+        .report(&row.scan, Some(&row.rubric))
+        .await?
+        .filter(|report| report.publication.state != PublicationState::Held)
+        .map(blanked)
+        .ok_or_else(|| no_report("This scan has no report to show."))
+}
+
+fn no_report(detail: &str) -> AppError {
+    Problem::new(
+        "no-such-report",
+        StatusCode::NOT_FOUND,
+        "No such report",
+        detail,
+    )
+    .into()
+}
+
+/// A report without what is held back until a deadline.
+pub(crate) fn blanked(mut report: Report) -> Report {
+    for finding in report
+        .findings
+        .iter_mut()
+        .filter(|finding| finding.withheld)
+    {
+        finding.reason = String::new();
+        finding.detail = String::new();
+        finding.evidence = Vec::new();
+    }
+    report
+}
+
+/// An entry of the list of a scan's reports.
+#[derive(Debug, Serialize)]
+pub struct ReportEntry {
+    rubric: String,
+    published: bool,
+    link: String,
+}
+
+/// `GET /scans/{id}/reports`
+pub(crate) async fn reports(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, AppError> {
+    let row = find(&app, &id).await?;
+    let today = scanner::rubric::current().version;
+    let mut rubrics = vec![row.rubric.clone()];
+    if row.rubric != today {
+        rubrics.push(today.to_owned());
+    }
+    let data = rubrics
+        .into_iter()
+        .map(|rubric| ReportEntry {
+            link: app
+                .settings
+                .absolute(&format!("/api/v1/scans/{id}/reports/{rubric}")),
+            published: rubric == row.rubric,
+            rubric,
+        })
+        .collect();
+    super::json(&super::List::new(visit.now, None, data))
+}
+
+/// `GET /scans/{id}/report`
+pub(crate) async fn report(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Response, AppError> {
+    let row = find(&app, &id).await?;
+    super::json(&published(&app, &row).await?)
+}
+
+/// `GET /scans/{id}/reports/{rubric}`
+pub(crate) async fn report_under(
+    State(app): State<AppState>,
+    Path((id, rubric)): Path<(String, String)>,
+) -> Result<Response, AppError> {
+    let row = find(&app, &id).await?;
+    let then = published(&app, &row).await?;
+    let today = scanner::rubric::current().version;
+    if rubric == then.grade.rubric {
+        return super::json(&then);
+    }
+    if rubric == "today" || rubric == today {
+        let evidence = app
+            .store
+            .evidence(&id)
+            .await?
+            .ok_or_else(|| no_report("The evidence of this scan is no longer kept."))?;
+        return super::json(&blanked(crate::compare::today(&evidence, &then)));
+    }
+    let stored = app.store.report(&id, Some(&rubric)).await?;
+    let stored =
+        stored.ok_or_else(|| no_report("There is no report of this scan under that rubric."))?;
+    super::json(&blanked(stored))
+}
+
+/// `GET /scans/{id}/evidence`
+pub(crate) async fn evidence(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Response, AppError> {
+    let row = find(&app, &id).await?;
+    let report = published(&app, &row).await?;
+    if report.findings.iter().any(|finding| finding.withheld) {
+        return Err(Problem::new(
+            "forbidden",
+            StatusCode::FORBIDDEN,
+            "Evidence is held back",
+            "Something in this evidence could be abused and is held back until it is fixed.",
+        )
+        .into());
+    }
+    let evidence = app
+        .store
+        .evidence(&id)
+        .await?
+        .ok_or_else(|| AppError::not_found("The evidence of this scan is no longer kept."))?;
+    let mut response = super::json(&public(evidence))?;
+    let name = format!("attachment; filename=\"{id}.json\"");
+    if let Ok(name) = axum::http::HeaderValue::from_str(&name) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// Evidence as published: without the addresses that answered.
+pub(crate) fn public(mut evidence: Evidence) -> Evidence {
+    for exchange in &mut evidence.exchanges {
+        if let Ok(response) = &mut exchange.got {
+            response.peer = None;
+        }
+    }
+    evidence
+}

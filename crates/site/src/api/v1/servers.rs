@@ -1,0 +1,652 @@
+//! Servers: list, one, and by address.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use scanner::normalise::{self, Admission};
+use scanner::report::{Class, Era, Report};
+use scanner::spec::Revision;
+use scanner::time::Millis;
+use serde::{Deserialize, Serialize};
+use store::{Page, RunRow, ServerRow, Sort, TargetFilter};
+
+use super::{List, escape, limit};
+use crate::AppState;
+use crate::api::csv;
+use crate::error::{AppError, Problem};
+use crate::visit::Visit;
+
+/// What a list of servers is asked with; pages and API read the same.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ListQuery {
+    /// Part of a name, host or address.
+    pub q: String,
+    /// Letter or badge.
+    pub letter: String,
+    /// Badge; the same as `letter`.
+    pub badge: String,
+    /// Class.
+    pub class: String,
+    /// Wire era.
+    pub era: String,
+    /// Claimed revision.
+    pub claimed: String,
+    /// Way of registration.
+    pub registration: String,
+    /// PKCE announcement.
+    pub pkce: String,
+    /// A check that fails.
+    pub failing: String,
+    /// Source that lists it.
+    pub source: String,
+    /// Order.
+    pub sort: String,
+    /// Where the page begins.
+    pub cursor: String,
+    /// Entries on a page.
+    pub limit: String,
+    /// `json`, `csv` or `ndjson`.
+    pub format: String,
+}
+
+impl ListQuery {
+    /// Reads the filter.
+    ///
+    /// # Errors
+    ///
+    /// A problem that names the parameter and the values it takes.
+    pub fn filter(&self) -> Result<TargetFilter, AppError> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let letter = some(&self.letter).or_else(|| some(&self.badge));
+        Ok(TargetFilter {
+            q: some(self.q.trim()),
+            letter: letter.map(|text| letter_word(&text)).transpose()?,
+            class: word("class", &self.class, &Class::ALL, Class::as_str)?,
+            era: word("era", &self.era, &ERAS, Era::as_str)?,
+            failing: match some(&self.failing) {
+                Some(id) if scanner::checks::by_id(&id).is_none() => {
+                    return Err(AppError::validation(
+                        "/failing",
+                        "failing is the id of a check; /checks lists them.",
+                    ));
+                }
+                id => id,
+            },
+            claimed: word("claimed", &self.claimed, &Revision::ALL, Revision::as_str)?,
+            registration: closed(
+                "registration",
+                &self.registration,
+                &["cimd", "dcr_only", "none"],
+            )?,
+            pkce: closed("pkce", &self.pkce, &["s256", "other", "absent"])?,
+            source: some(&self.source),
+            sort: match self.sort.as_str() {
+                "" | "letter" => Sort::Letter,
+                "checked" => Sort::Checked,
+                "changed" => Sort::Changed,
+                "name" => Sort::Name,
+                _ => {
+                    return Err(AppError::validation(
+                        "/sort",
+                        "sort is one of letter, checked, changed, name.",
+                    ));
+                }
+            },
+        })
+    }
+
+    /// The page asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is none.
+    pub fn page(&self, default: u32) -> Result<Page, AppError> {
+        Ok(Page {
+            after: (!self.cursor.is_empty()).then(|| self.cursor.clone()),
+            limit: match self.limit.as_str() {
+                "" => default,
+                text => limit(Some(text))?,
+            },
+        })
+    }
+}
+
+const ERAS: [Era; 5] = [
+    Era::Modern,
+    Era::Dual,
+    Era::Legacy,
+    Era::HttpSse,
+    Era::Hidden,
+];
+
+fn letter_word(text: &str) -> Result<String, AppError> {
+    // A bare plus in a query string is a blank; who writes `letter=A+` means A+.
+    let text = text.replace(' ', "+").to_ascii_uppercase();
+    let known = ["A+", "A", "B", "C", "D", "E", "F", "O", "K", "U", "X", "N"];
+    known
+        .into_iter()
+        .find(|word| *word == text)
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            AppError::validation(
+                "/letter",
+                "letter is one of A+ (written A%2B), A, B, C, D, E, F, or a badge: O, K, U, X, N.",
+            )
+        })
+}
+
+fn word<T: Copy>(
+    name: &str,
+    text: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<Option<T>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(found) = all.iter().copied().find(|one| as_str(*one) == text) {
+        return Ok(Some(found));
+    }
+    let known: Vec<&str> = all.iter().map(|one| as_str(*one)).collect();
+    Err(AppError::validation(
+        &format!("/{name}"),
+        format!("{name} is one of {}.", known.join(", ")),
+    ))
+}
+
+fn closed(name: &str, text: &str, all: &[&str]) -> Result<Option<String>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if all.contains(&text) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(AppError::validation(
+        &format!("/{name}"),
+        format!("{name} is one of {}.", all.join(", ")),
+    ))
+}
+
+/// A server.
+#[derive(Debug, Clone, Serialize)]
+pub struct Server {
+    /// `srv_…`
+    pub id: String,
+    /// Normalised endpoint.
+    pub url: String,
+    /// Host.
+    pub host: String,
+    /// Name from the listing; text of a stranger.
+    pub name: Option<String>,
+    /// Server class.
+    pub class: Option<&'static str>,
+    /// Wire era.
+    pub era: Option<&'static str>,
+    /// Exposure label.
+    pub exposure: Option<&'static str>,
+    /// The headline grade, in short.
+    pub grade: Option<ShortGrade>,
+    /// Newest revision it shows or implies.
+    pub claimed: Option<ClaimedGrade>,
+    /// `cimd`, `dcr_only` or `none`.
+    pub registration: Option<String>,
+    /// `s256`, `other` or `absent`.
+    pub pkce: Option<String>,
+    /// `queued`, `published` or `failed`.
+    pub state: String,
+    /// The newest evidence is old.
+    pub stale: bool,
+    /// A source still lists it.
+    pub listed: bool,
+    /// When it became known.
+    pub first_seen: String,
+    /// When it was last scanned.
+    pub checked: Option<String>,
+    /// When a scan last saw something new.
+    pub changed: Option<String>,
+    /// The newest scan.
+    pub scan: Option<String>,
+    /// Number of scans.
+    pub scans: i64,
+    /// When it is due.
+    pub next_scan_at: Option<String>,
+    /// Sources.
+    pub sources: Vec<String>,
+    /// Issuers.
+    pub authorization_servers: Vec<String>,
+    /// Addresses.
+    pub links: ServerLinks,
+}
+
+/// The headline grade in short.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShortGrade {
+    /// Letter, unless a badge applies.
+    pub letter: Option<&'static str>,
+    /// Badge, unless a letter applies.
+    pub badge: Option<&'static str>,
+    /// 0.0 to 100.0.
+    pub score: Option<f64>,
+    /// Printed with a question mark.
+    pub doubtful: bool,
+    /// 0.0 to 100.0.
+    pub coverage: Option<f64>,
+    /// The revision.
+    pub revision: &'static str,
+    /// The lowest cap.
+    pub cap: Option<ShortCap>,
+}
+
+/// The lowest cap of a grade.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShortCap {
+    /// The ceiling.
+    pub letter: Option<String>,
+    /// The check.
+    pub check: String,
+    /// Who acts first.
+    pub party: Option<&'static str>,
+}
+
+/// The grade under the claimed revision.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClaimedGrade {
+    /// The revision.
+    pub revision: &'static str,
+    /// The letter.
+    pub letter: Option<&'static str>,
+}
+
+/// Addresses of a server.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerLinks {
+    /// This object.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// The page.
+    pub page: String,
+    /// The badge.
+    pub badge: String,
+    /// Its history.
+    pub scans: String,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 1000")]
+fn tenths(tenths: i64) -> f64 {
+    tenths as f64 / 10.0
+}
+
+/// Whether evidence of that time is called stale.
+#[must_use]
+pub fn stale(app: &AppState, checked: Option<Millis>, now: Millis) -> bool {
+    checked.is_some_and(|at| now.since(at) > app.settings.stale_after_ms)
+}
+
+impl Server {
+    /// The public form of a row.
+    #[must_use]
+    pub fn new(app: &AppState, row: &ServerRow, now: Millis) -> Self {
+        let graded = row.letter.is_some() || row.badge.is_some() || row.class.is_some();
+        let at = |path: &str| app.settings.absolute(&format!("{path}{}", row.id));
+        Self {
+            id: row.id.clone(),
+            url: row.url.clone(),
+            host: row.host.clone(),
+            name: row.name.clone(),
+            class: row.class.map(Class::as_str),
+            era: row.era.map(Era::as_str),
+            exposure: row.exposure.map(scanner::report::Exposure::as_str),
+            grade: graded.then(|| ShortGrade {
+                letter: row.letter.map(scanner::report::GradeLetter::as_str),
+                badge: row.badge.map(scanner::report::Badge::as_str),
+                score: row.score_tenths.map(tenths),
+                doubtful: row.doubtful,
+                coverage: row.coverage_tenths.map(tenths),
+                revision: Revision::HEADLINE.as_str(),
+                cap: row.cap_check.clone().map(|check| ShortCap {
+                    letter: row.cap_letter.clone(),
+                    check,
+                    party: row.cap_party.map(scanner::check::Party::as_str),
+                }),
+            }),
+            claimed: row.claimed.map(|revision| ClaimedGrade {
+                revision: revision.as_str(),
+                letter: row.claimed_letter.map(scanner::report::GradeLetter::as_str),
+            }),
+            registration: row.registration.clone(),
+            pkce: row.pkce.clone(),
+            state: row.state.clone(),
+            stale: stale(app, row.checked_at, now),
+            listed: row.listed,
+            first_seen: row.first_seen.rfc3339(),
+            checked: row.checked_at.map(Millis::rfc3339),
+            changed: row.changed_at.map(Millis::rfc3339),
+            scan: row.last_scan.clone(),
+            scans: row.scans,
+            next_scan_at: row.next_due.map(Millis::rfc3339),
+            sources: row.sources.clone(),
+            authorization_servers: row.issuers.clone(),
+            links: ServerLinks {
+                this: at("/api/v1/servers/"),
+                page: at("/servers/"),
+                badge: format!("{}.svg", at("/badges/")),
+                scans: format!("{}/scans", at("/api/v1/servers/")),
+            },
+        }
+    }
+}
+
+/// `GET /servers`
+pub(crate) async fn all(
+    State(app): State<AppState>,
+    visit: Visit,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, AppError> {
+    let paged = app
+        .store
+        .servers(&query.filter()?, &query.page(100)?)
+        .await?;
+    let servers: Vec<Server> = paged
+        .rows
+        .iter()
+        .map(|row| Server::new(&app, row, visit.now))
+        .collect();
+    let base = app.settings.absolute("/api/v1/servers");
+    let asked = visit.query.as_deref().unwrap_or_default();
+    let mut response = match query.format.as_str() {
+        "" | "json" => {
+            let list = List::new(visit.now, paged.next, servers);
+            return super::list(&list, &base, asked);
+        }
+        "csv" => table(&servers),
+        "ndjson" => lines(&servers)?,
+        _ => {
+            return Err(AppError::validation(
+                "/format",
+                "format is one of json, csv, ndjson.",
+            ));
+        }
+    };
+    if let Some(next) = &paged.next {
+        super::link_next(&mut response, &base, asked, next);
+    }
+    Ok(response)
+}
+
+const COLUMNS: [&str; 16] = [
+    "id",
+    "url",
+    "name",
+    "letter",
+    "badge",
+    "score",
+    "coverage",
+    "cap_check",
+    "cap_party",
+    "class",
+    "era",
+    "claimed",
+    "registration",
+    "pkce",
+    "checked",
+    "authorization_servers",
+];
+
+fn table(servers: &[Server]) -> Response {
+    let mut out = csv::line(COLUMNS);
+    for server in servers {
+        let grade = server.grade.as_ref();
+        let cap = grade.and_then(|grade| grade.cap.as_ref());
+        let number = |number: Option<f64>| number.map(|n| format!("{n:.1}")).unwrap_or_default();
+        let score = number(grade.and_then(|grade| grade.score));
+        let coverage = number(grade.and_then(|grade| grade.coverage));
+        let issuers = server.authorization_servers.join(" ");
+        out.push_str(&csv::line([
+            server.id.as_str(),
+            &server.url,
+            server.name.as_deref().unwrap_or_default(),
+            grade.and_then(|grade| grade.letter).unwrap_or_default(),
+            grade.and_then(|grade| grade.badge).unwrap_or_default(),
+            &score,
+            &coverage,
+            cap.map(|cap| cap.check.as_str()).unwrap_or_default(),
+            cap.and_then(|cap| cap.party).unwrap_or_default(),
+            server.class.unwrap_or_default(),
+            server.era.unwrap_or_default(),
+            server
+                .claimed
+                .as_ref()
+                .map(|c| c.revision)
+                .unwrap_or_default(),
+            server.registration.as_deref().unwrap_or_default(),
+            server.pkce.as_deref().unwrap_or_default(),
+            server.checked.as_deref().unwrap_or_default(),
+            &issuers,
+        ]));
+    }
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            "text/csv; charset=utf-8; header=present",
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"servers.csv\"",
+        ),
+    ];
+    (headers, out).into_response()
+}
+
+fn lines(servers: &[Server]) -> Result<Response, AppError> {
+    let mut out = String::new();
+    for server in servers {
+        out.push_str(&serde_json::to_string(server)?);
+        out.push('\n');
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
+}
+
+/// Parameters of one server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OneQuery {
+    include: String,
+}
+
+/// A server with what was asked to be included.
+#[derive(Debug, Serialize)]
+pub struct ServerDetail {
+    #[serde(flatten)]
+    server: Server,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Option<Report>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<Run>>,
+}
+
+/// `GET /servers/{id}`
+pub(crate) async fn one(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(query): Query<OneQuery>,
+) -> Result<Response, AppError> {
+    let row = find(&app, &id).await?;
+    let wants = |word| query.include.split(',').any(|part| part == word);
+    let report = match (&row.last_scan, wants("report")) {
+        (Some(scan), true) => Some(app.store.report(scan, None).await?),
+        (None, true) => Some(None),
+        (_, false) => None,
+    };
+    let history = if wants("history") {
+        let paged = app.store.history(&id, &Page::first(100)).await?;
+        Some(paged.rows.iter().map(|run| Run::new(&app, run)).collect())
+    } else {
+        None
+    };
+    super::json(&ServerDetail {
+        server: Server::new(&app, &row, visit.now),
+        report: report.map(|report| report.map(super::scans::blanked)),
+        history,
+    })
+}
+
+/// The server of that id, or the 404 that every unknown server gets.
+pub(crate) async fn find(app: &AppState, id: &str) -> Result<ServerRow, AppError> {
+    app.store.server(id).await?.ok_or_else(|| {
+        Problem::new(
+            "unknown-server",
+            StatusCode::NOT_FOUND,
+            "Server not known",
+            "There is no server with this id. Look it up by its address, or submit it.",
+        )
+        .with("submit", app.settings.absolute("/submit"))
+        .into()
+    })
+}
+
+/// A stretch of scans that saw the same.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    first_scan: String,
+    last_scan: String,
+    first_at: String,
+    last_at: String,
+    scans: i64,
+    letter: Option<&'static str>,
+    badge: Option<&'static str>,
+    score: Option<f64>,
+    class: Option<&'static str>,
+    cap_check: Option<String>,
+    rubric: String,
+    changed: Vec<RunChange>,
+    links: RunLinks,
+}
+
+/// A check with another verdict than in the stretch before.
+#[derive(Debug, Serialize)]
+pub struct RunChange {
+    check: String,
+    before: String,
+    after: String,
+}
+
+/// Addresses of a stretch.
+#[derive(Debug, Serialize)]
+pub struct RunLinks {
+    scan: String,
+    page: String,
+}
+
+impl Run {
+    fn new(app: &AppState, run: &RunRow) -> Self {
+        Self {
+            first_scan: run.scan.clone(),
+            last_scan: run.last_scan.clone(),
+            first_at: run.first_at.rfc3339(),
+            last_at: run.last_at.rfc3339(),
+            scans: run.n,
+            letter: run.letter.map(scanner::report::GradeLetter::as_str),
+            badge: run.badge.map(scanner::report::Badge::as_str),
+            score: run.score_tenths.map(tenths),
+            class: run.class.map(Class::as_str),
+            cap_check: run.cap_check.clone(),
+            rubric: run.rubric.clone(),
+            changed: run
+                .changed_checks
+                .iter()
+                .map(|change| RunChange {
+                    check: change.check.clone(),
+                    before: change.before.clone(),
+                    after: change.after.clone(),
+                })
+                .collect(),
+            links: RunLinks {
+                scan: app
+                    .settings
+                    .absolute(&format!("/api/v1/scans/{}", run.scan)),
+                page: app.settings.absolute(&format!("/scans/{}", run.scan)),
+            },
+        }
+    }
+}
+
+/// `GET /servers/{id}/scans`
+pub(crate) async fn scans(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, AppError> {
+    find(&app, &id).await?;
+    let paged = app.store.history(&id, &query.page(100)?).await?;
+    let data = paged.rows.iter().map(|run| Run::new(&app, run)).collect();
+    let base = app
+        .settings
+        .absolute(&format!("/api/v1/servers/{id}/scans"));
+    let asked = visit.query.as_deref().unwrap_or_default();
+    super::list(&List::new(visit.now, paged.next, data), &base, asked)
+}
+
+/// Parameters of a look-up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LookupQuery {
+    pub(crate) url: String,
+}
+
+/// `GET /servers/lookup?url=`
+pub(crate) async fn lookup(
+    State(app): State<AppState>,
+    Query(query): Query<LookupQuery>,
+) -> Result<Response, AppError> {
+    let target = admitted(&app, &query.url)?;
+    let row = app.store.server_by_url(&target.url).await?.ok_or_else(|| {
+        Problem::new(
+            "unknown-server",
+            StatusCode::NOT_FOUND,
+            "Server not known",
+            "Nobody has listed or submitted this address yet.",
+        )
+        .with(
+            "submit",
+            app.settings
+                .absolute(&format!("/submit?url={}", escape(&target.url))),
+        )
+    })?;
+    let location = app
+        .settings
+        .absolute(&format!("/api/v1/servers/{}", row.id));
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
+}
+
+/// The target behind an address, or the refusal that names the rule.
+pub(crate) fn admitted(app: &AppState, url: &str) -> Result<scanner::target::Target, AppError> {
+    let url = url.trim();
+    if url.is_empty() {
+        return Err(AppError::validation(
+            "/url",
+            "Give the address of an MCP endpoint.",
+        ));
+    }
+    let url = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("https://{url}")
+    };
+    let admission = Admission {
+        allow_private: app.settings.allow_private,
+        allow_ephemeral: false,
+    };
+    normalise::endpoint(&url, admission).map_err(|refusal| {
+        Problem::new(
+            "target-not-allowed",
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This address is not scanned",
+            crate::view::Shown::bounded(&refusal.to_string(), 300).to_string(),
+        )
+        .with("rule", refusal.code())
+        .into()
+    })
+}

@@ -1,0 +1,392 @@
+//! What every answer passes on its way out: request id, allowance, conditional requests,
+//! errors in the right form, and the headers of security and caching.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use scanner::time::Millis;
+use sha2::{Digest, Sha256};
+
+use crate::AppState;
+use crate::error::Problem;
+use crate::limits::{Limits, Standing};
+use crate::pages;
+use crate::twin::Twin;
+
+/// The minute in which the request is answered. Whatever depends on the time depends on this,
+/// so that an answer is a function of the data's version and the minute.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now(pub(crate) Millis);
+
+/// Shared by all requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Around {
+    pub(crate) app: AppState,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// The outermost layer of our own.
+pub(crate) async fn around(
+    State(site): State<Around>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id();
+    let now = Millis(site.app.clock.now().0.div_euclid(60_000) * 60_000);
+    request.extensions_mut().insert(Now(now));
+    let asked = Asked::of(&request);
+    let free = asked.path.starts_with("/static/")
+        || asked.path.ends_with("healthz")
+        || asked.path.ends_with("readyz");
+    let client = client(&site.app, &request);
+    let standing = (!free).then(|| site.limits.reads.take(client));
+    let mut response = match (standing, refused(&site, &asked, client)) {
+        (Some(standing), _) if !standing.admitted => too_many(standing),
+        (_, Some(problem)) => told(problem),
+        _ => conditional(&site.app, &asked, now, request, next).await,
+    };
+    if asked.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    let mut response = explained(&site.app, &asked, now, &id, response);
+    if let Some(standing) = standing {
+        let reads = &site.limits.reads;
+        put(response.headers_mut(), "ratelimit-policy", &reads.policy());
+        put(
+            response.headers_mut(),
+            "ratelimit",
+            &reads.standing(standing),
+        );
+    }
+    secure(&site.app, &asked, &id, response.headers_mut());
+    response
+}
+
+/// What the outer layers need to remember of a request.
+struct Asked {
+    method: Method,
+    path: String,
+    query: Option<String>,
+    twin: Option<Twin>,
+    agent: bool,
+    none_match: Option<String>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let header = |name| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+        };
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().map(str::to_owned),
+            twin: request.extensions().get::<Twin>().cloned(),
+            agent: header(header::USER_AGENT).is_some_and(|agent| !agent.trim().is_empty()),
+            none_match: header(header::IF_NONE_MATCH).map(str::to_owned),
+        }
+    }
+
+    fn api(&self) -> bool {
+        self.path.starts_with("/api/")
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+}
+
+/// Refusals that need no handler.
+fn refused(site: &Around, asked: &Asked, client: Option<IpAddr>) -> Option<Problem> {
+    if asked.api() && !asked.agent && asked.method != Method::OPTIONS {
+        return Some(Problem::new(
+            "user-agent-required",
+            StatusCode::FORBIDDEN,
+            "Say who you are",
+            "Send a User-Agent header that names your program, so that we can reach you when it misbehaves.",
+        ));
+    }
+    let wish = asked.method == Method::POST
+        && (asked.path == "/api/v1/scans"
+            || asked.path == "/submit"
+            || asked.path.ends_with("/rescan"));
+    if wish {
+        let standing = site.limits.scans.take(client);
+        if !standing.admitted {
+            let seconds = i64::try_from(standing.seconds).unwrap_or(3600);
+            return Some(
+                Problem::new(
+                    "quota-exceeded",
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Too many scans asked for",
+                    "You have asked for as many scans as one client may within an hour.",
+                )
+                .retry_after(seconds),
+            );
+        }
+    }
+    None
+}
+
+fn too_many(standing: Standing) -> Response {
+    let seconds = i64::try_from(standing.seconds).unwrap_or(60);
+    told(
+        Problem::new(
+            "quota-exceeded",
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests",
+            "You have asked for more than one client may within a minute. Wait a moment, or use an export.",
+        )
+        .retry_after(seconds),
+    )
+}
+
+fn told(problem: Problem) -> Response {
+    let mut response = problem.status.into_response();
+    response.extensions_mut().insert(problem);
+    response
+}
+
+/// How long an answer may be kept, and what it depends on.
+struct Keep {
+    control: &'static str,
+    /// Depends on nothing that is filed later.
+    frozen: bool,
+}
+
+fn keep(asked: &Asked) -> Option<Keep> {
+    let path = asked.path.as_str();
+    let query = asked.query.as_deref().unwrap_or_default();
+    let of = |control, frozen| Some(Keep { control, frozen });
+    const LIST: &str = "public, max-age=60, stale-while-revalidate=600";
+    const FROZEN: &str = "public, max-age=86400, immutable";
+    match path.strip_prefix("/api/v1").unwrap_or_default() {
+        "" => match path {
+            "/healthz" | "/readyz" | "/lookup" => None,
+            path if path.starts_with("/static/") || path.starts_with("/favicon") => None,
+            path if path.starts_with("/badges/") => of("public, max-age=300", false),
+            path if path.starts_with("/scans/") => of("public, max-age=3600", false),
+            _ => of("public, max-age=60", false),
+        },
+        "/servers" | "/changes" => of(LIST, false),
+        "/servers/lookup" => None,
+        api if api.starts_with("/servers/") && api.ends_with("/scans") => of(LIST, false),
+        api if api.starts_with("/servers/") => of("public, max-age=60", false),
+        api if api.starts_with("/scans/wsh_") => None,
+        api if api.starts_with("/scans/") && api.ends_with("/today") => {
+            of("public, max-age=3600", false)
+        }
+        api if api.starts_with("/scans/scn_") => of(FROZEN, true),
+        api if api.starts_with("/diffs/")
+            && api.matches("scn_").count() == 2
+            && query.is_empty() =>
+        {
+            of(FROZEN, true)
+        }
+        api if api.starts_with("/checks") || api.starts_with("/stats") => {
+            of("public, max-age=3600", false)
+        }
+        _ => of("public, max-age=60", false),
+    }
+}
+
+/// Answers 304 when the reader has what would be sent, and labels what is sent.
+async fn conditional(
+    app: &AppState,
+    asked: &Asked,
+    now: Millis,
+    request: Request,
+    next: Next,
+) -> Response {
+    let keep = keep(asked).filter(|_| asked.reads());
+    let Some(keep) = keep else {
+        let mut response = next.run(request).await;
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        return response;
+    };
+    let generation = match app.store.generation().await {
+        Ok(generation) => generation,
+        Err(error) => return crate::error::AppError::from(error).into_response(),
+    };
+    let tag = tag(app, asked, &keep, generation, now);
+    let known = asked.none_match.as_deref().is_some_and(|known| {
+        known
+            .split(',')
+            .any(|one| one.trim().trim_start_matches("W/") == tag)
+    });
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        next.run(request).await
+    };
+    if matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
+        put(response.headers_mut(), "etag", &tag);
+        put(response.headers_mut(), "cache-control", keep.control);
+    } else {
+        let control = match response.status() {
+            StatusCode::NOT_FOUND => "public, max-age=60",
+            _ => "no-store",
+        };
+        put(response.headers_mut(), "cache-control", control);
+    }
+    response
+}
+
+/// The entity tag: everything that an answer is a function of.
+fn tag(app: &AppState, asked: &Asked, keep: &Keep, generation: i64, now: Millis) -> String {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(crate::assets::STYLESHEET.as_bytes());
+    hash.update(scanner::rubric::current().version);
+    hash.update(format!("{:?}", app.settings));
+    hash.update(&asked.path);
+    hash.update([0]);
+    hash.update(asked.query.as_deref().unwrap_or_default());
+    if !keep.frozen {
+        hash.update(generation.to_be_bytes());
+        hash.update(now.0.to_be_bytes());
+    }
+    let digest: String = hash.finalize()[..9]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\"{digest}\"")
+}
+
+/// Writes errors as a page or as a problem document.
+fn explained(
+    app: &AppState,
+    asked: &Asked,
+    now: Millis,
+    id: &str,
+    mut response: Response,
+) -> Response {
+    let status = response.status();
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None if (status.is_client_error() || status.is_server_error())
+            && !response.headers().contains_key("x-explained") =>
+        {
+            Problem::of_status(status)
+        }
+        None => return response,
+    };
+    let mut out = if asked.api() {
+        let base = app.settings.absolute("");
+        let instance = match &asked.twin {
+            Some(twin) => twin.api.as_str(),
+            None => asked.path.as_str(),
+        };
+        let body = problem.document(&base, instance, id).to_string();
+        let media = [(header::CONTENT_TYPE, "application/problem+json")];
+        (problem.status, media, body).into_response()
+    } else {
+        pages::problem::page(app, now, &asked.path, asked.query.as_deref(), &problem, id)
+    };
+    for name in [header::ALLOW, header::CACHE_CONTROL] {
+        if let Some(value) = response.headers().get(&name) {
+            out.headers_mut().insert(name, value.clone());
+        }
+    }
+    if let Some(seconds) = problem.retry_after {
+        put(out.headers_mut(), "retry-after", &seconds.to_string());
+    }
+    out
+}
+
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// The headers of section 14.4 of the product's design, and those that every answer carries.
+fn secure(app: &AppState, asked: &Asked, id: &str, headers: &mut HeaderMap) {
+    let shared = asked.api() || asked.path.starts_with("/badges/");
+    let page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media| media.as_bytes().starts_with(b"text/html"));
+    put(headers, "request-id", id);
+    put(
+        headers,
+        "content-security-policy",
+        if page { PAGE_POLICY } else { DATA_POLICY },
+    );
+    put(headers, "x-content-type-options", "nosniff");
+    put(headers, "referrer-policy", "no-referrer");
+    put(
+        headers,
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
+    put(headers, "cross-origin-opener-policy", "same-origin");
+    put(
+        headers,
+        "cross-origin-resource-policy",
+        if shared {
+            "cross-origin"
+        } else {
+            "same-origin"
+        },
+    );
+    if app.settings.https() {
+        put(headers, "strict-transport-security", "max-age=31536000");
+    }
+    if let Some(twin) = &asked.twin {
+        put(headers, "content-location", &twin.api);
+    }
+    let preflight = asked.method == Method::OPTIONS;
+    if shared && (asked.reads() || preflight) {
+        put(headers, "access-control-allow-origin", "*");
+        put(
+            headers,
+            "access-control-expose-headers",
+            "ETag, Link, Location, RateLimit, RateLimit-Policy, Request-Id, Retry-After",
+        );
+    }
+    if shared && preflight {
+        put(headers, "access-control-allow-methods", "GET, HEAD");
+        put(headers, "access-control-allow-headers", "if-none-match");
+        put(headers, "access-control-max-age", "86400");
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// Who asks: the peer, or behind a proxy of our own the last address it names.
+fn client(app: &AppState, request: &Request) -> Option<IpAddr> {
+    if app.settings.behind_proxy {
+        let named = request.headers().get("x-forwarded-for")?.to_str().ok()?;
+        return named.rsplit(',').next()?.trim().parse().ok();
+    }
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|peer| peer.0.ip())
+}
+
+/// An id that nobody can guess and that is not used twice: a counter under a key that the
+/// process draws when it starts.
+fn request_id() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    static KEYS: LazyLock<(RandomState, RandomState)> =
+        LazyLock::new(|| (RandomState::new(), RandomState::new()));
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let high = KEYS.0.hash_one(count);
+    let low = KEYS.1.hash_one(count);
+    format!("req_{high:016x}{low:016x}")
+}

@@ -1,0 +1,82 @@
+//! `/_components`: every part of the pages once, in debug builds and demonstrations.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use scanner::report::{Badge, GradeLetter};
+use scanner::time::Millis;
+
+use super::{Chrome, Section, html};
+use crate::AppState;
+use crate::error::AppError;
+use crate::view::Stamp;
+use crate::view::chart::{Run, StepLine};
+use crate::view::grade::Mark;
+use crate::view::{Link, Shown};
+use crate::visit::Visit;
+
+#[derive(Template)]
+#[template(path = "components.html")]
+struct Components {
+    chrome: Chrome,
+    marks: Vec<Mark>,
+    verdicts: [(&'static str, &'static str); 5],
+    spark: Option<StepLine>,
+    stamp: Stamp,
+    hostile: Shown,
+    links: Vec<Link>,
+}
+
+pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Response, AppError> {
+    if !(cfg!(debug_assertions) || app.settings.demo) {
+        return Err(AppError::not_found("There is nothing at this address."));
+    }
+    const DAY: i64 = 86_400_000;
+    let run = |from: i64, to: i64, letter: &str, score: i64| Run {
+        from: Millis(visit.now.0 - from * DAY),
+        to: Millis(visit.now.0 - to * DAY),
+        score: Some(score),
+        mark: Mark::named(letter),
+    };
+    let line = [
+        run(90, 70, "D", 512),
+        run(69, 40, "C", 701),
+        run(39, 12, "B", 884),
+        run(11, 0, "A", 986),
+    ];
+    let mut marks: Vec<Mark> = GradeLetter::ALL
+        .into_iter()
+        .map(|letter| Mark::letter(letter, false))
+        .collect();
+    marks.push(Mark::letter(GradeLetter::B, true));
+    marks.extend(Badge::ALL.into_iter().map(Mark::badge));
+    marks.push(Mark::waiting());
+    html(&Components {
+        chrome: Chrome::new(
+            &app,
+            &visit,
+            Section::None,
+            "Components",
+            "Every part of the pages.",
+        ),
+        marks,
+        verdicts: [
+            ("pass", "pass"),
+            ("warn", "warn"),
+            ("fail", "fail"),
+            ("na", "does not apply"),
+            ("unsure", "could not tell"),
+        ],
+        spark: StepLine::new(&line, visit.now),
+        stamp: Stamp::new(Millis(visit.now.0 - 3 * DAY), visit.now),
+        hostile: Shown::new("<script>alert(1)</script> \u{202e}gnp.exe \u{0} =cmd()"),
+        links: [
+            "https://id.example.com/realm",
+            "http://id.example.com",
+            "javascript:alert(1)",
+        ]
+        .into_iter()
+        .map(Link::new)
+        .collect(),
+    })
+}

@@ -1,0 +1,112 @@
+//! Every route of pages and API, on one screen, and the layers around them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tower::Layer;
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::api::v1;
+use crate::error::AppError;
+use crate::layers::{Around, around};
+use crate::limits::Limits;
+use crate::{AppState, assets, pages, twin};
+
+/// Longest body of a request.
+const BODY: usize = 64 * 1024;
+/// Longest time for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The whole site. Serve it with
+/// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info), so
+/// that clients can be told apart.
+#[must_use]
+pub fn router(app: AppState) -> Router {
+    let shared = Around {
+        limits: Arc::new(Limits::new(&app.settings)),
+        app: app.clone(),
+    };
+    let inner = Router::new()
+        .merge(pages())
+        .nest("/api/v1", api())
+        .fallback(async || AppError::not_found("There is nothing at this address."))
+        .with_state(app)
+        .layer(RequestBodyLimitLayer::new(BODY))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            PATIENCE,
+        ))
+        .layer(CatchPanicLayer::custom(|_| {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }))
+        .layer(middleware::from_fn_with_state(shared, around))
+        .layer(CompressionLayer::new())
+        .layer(TraceLayer::new_for_http().make_span_with(span));
+    // Twins have another address than what answers them, so the address is changed before
+    // anything is matched.
+    let rewritten = MapRequestLayer::new(twin::rewrite::<axum::body::Body>).layer(inner);
+    Router::new().fallback_service(rewritten)
+}
+
+/// A span per request; the query is not logged, it may hold what a visitor typed.
+fn span(request: &Request) -> tracing::Span {
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path())
+}
+
+fn pages() -> Router<AppState> {
+    Router::new()
+        .route("/", get(pages::home::page))
+        .route("/lookup", get(pages::servers::lookup))
+        .route("/servers", get(pages::servers::list))
+        .route("/servers/{id}", get(pages::server::page))
+        .route("/servers/{id}/history", get(pages::history::page))
+        .route("/servers/{id}/rescan", post(pages::server::rescan))
+        .route("/scans/{id}", get(pages::scan::page))
+        .route("/compare/{pair}", get(pages::compare::page))
+        .route("/changes", get(pages::changes::page))
+        .route("/checks", get(pages::check::list))
+        .route("/checks/{id}", get(pages::check::one))
+        .route("/methodology", get(pages::about::methodology))
+        .route("/policy", get(pages::about::policy))
+        .route("/submit", get(pages::submit::page).post(pages::submit::ask))
+        .route("/badges/{file}", get(pages::badge::file))
+        .route("/_components", get(pages::components::page))
+        .route("/static/{file}", get(assets::file))
+        .route("/favicon.svg", get(assets::icon))
+        .route("/healthz", get(pages::plain::health))
+        .route("/readyz", get(pages::plain::ready))
+        .route("/robots.txt", get(pages::plain::robots))
+        .route("/.well-known/security.txt", get(pages::plain::security))
+}
+
+fn api() -> Router<AppState> {
+    Router::new()
+        .route("/servers", get(v1::servers::all))
+        .route("/servers/lookup", get(v1::servers::lookup))
+        .route("/servers/{id}", get(v1::servers::one))
+        .route("/servers/{id}/scans", get(v1::servers::scans))
+        .route("/scans", post(v1::scans::ask))
+        .route("/scans/{id}", get(v1::scans::one))
+        .route("/scans/{id}/report", get(v1::scans::report))
+        .route("/scans/{id}/reports", get(v1::scans::reports))
+        .route("/scans/{id}/reports/{rubric}", get(v1::scans::report_under))
+        .route("/scans/{id}/evidence", get(v1::scans::evidence))
+        .route("/diffs/{pair}", get(v1::diffs::one))
+        .route("/changes", get(v1::changes::all))
+        .route("/checks", get(v1::checks::all))
+        .route("/checks/{id}", get(v1::checks::one))
+        .route("/stats", get(v1::stats::all))
+        .route("/methodology", get(v1::about::methodology))
+        .route("/policy", get(v1::about::policy))
+}

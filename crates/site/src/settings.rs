@@ -1,0 +1,88 @@
+//! What the site needs to know about its installation. The configuration builds it; nothing
+//! here reads a file or the environment.
+
+/// Settings of pages and API. Times are milliseconds.
+#[derive(Debug, Clone)]
+pub struct SiteSettings {
+    /// Address readers use, without a slash at the end. Absolute links and HSTS need it;
+    /// without it links are relative.
+    pub public_url: Option<String>,
+    /// Name of the installation, shown in the head of every page.
+    pub name: String,
+    /// Where to write to, as `mailto:` or `https:` URL.
+    pub contact: Option<String>,
+    /// Anybody may read it: the stricter rules of a public instance hold.
+    pub public: bool,
+    /// The data are invented: every page says so.
+    pub demo: bool,
+    /// Dated version of the scan policy in force.
+    pub policy_version: String,
+    /// Most requests to the endpoint's host in one scan.
+    pub requests_per_scan_endpoint: u32,
+    /// Most requests to one authorization server's host in one scan.
+    pub requests_per_scan_as: u32,
+    /// Shortest time between two requests to one host.
+    pub host_interval_ms: i64,
+    /// Time between two scheduled scans of a server whose results do not change.
+    pub interval_ms: i64,
+    /// Shortest time between two scans of one server on request.
+    pub cooldown_ms: i64,
+    /// Age from which evidence is called stale.
+    pub stale_after_ms: i64,
+    /// Special-use addresses and plain http may be submitted.
+    pub allow_private: bool,
+    /// Visitors may ask for scans.
+    pub accept_submissions: bool,
+    /// Reads that one client may make in a minute.
+    pub reads_per_minute: u32,
+    /// Scans that one client may ask for in an hour.
+    pub scan_requests_per_hour: u32,
+    /// The last address of `X-Forwarded-For` is the client. Only behind a proxy of our own.
+    pub behind_proxy: bool,
+}
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            name: "Authdex".into(),
+            contact: None,
+            public: false,
+            demo: false,
+            policy_version: "2026-11".into(),
+            requests_per_scan_endpoint: 45,
+            requests_per_scan_as: 12,
+            host_interval_ms: 1_000,
+            interval_ms: 7 * DAY,
+            cooldown_ms: 10 * MINUTE,
+            stale_after_ms: 60 * DAY,
+            allow_private: false,
+            accept_submissions: true,
+            reads_per_minute: 300,
+            scan_requests_per_hour: 10,
+            behind_proxy: false,
+        }
+    }
+}
+
+impl SiteSettings {
+    /// An address of ours: absolute when `public_url` is set, else the path itself.
+    #[must_use]
+    pub fn absolute(&self, path: &str) -> String {
+        match &self.public_url {
+            Some(base) => format!("{}{path}", base.trim_end_matches('/')),
+            None => path.to_owned(),
+        }
+    }
+
+    /// Whether readers come over https.
+    #[must_use]
+    pub fn https(&self) -> bool {
+        self.public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
+}
