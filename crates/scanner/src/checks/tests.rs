@@ -21,6 +21,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::scopes::CASES],
     &[super::endpoints::CASES],
     &[super::session::CASES],
+    &[super::legacy::CASES],
 ];
 
 /// What no scan can show, and why a check is kept all the same.
