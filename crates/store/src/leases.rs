@@ -199,6 +199,26 @@ impl Store {
         };
         ask.await.map_err(during("asking for a scan"))
     }
+
+    /// Makes every server that is scanned at all due now, those being scanned excepted, and
+    /// returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn make_all_due(&self, now: Millis) -> Result<u64> {
+        const ALL: &str = "UPDATE visit SET due = $1 WHERE due IS NOT NULL AND due > $1 \
+            AND (lease_until IS NULL OR lease_until <= $1)";
+        let ask = async {
+            let mut tx = self.db.begin().await?;
+            let moved = within!(tx, c => {
+                sqlx::query(ALL).bind(now.0).execute(c).await.map(|done| done.rows_affected())
+            })?;
+            tx.commit().await?;
+            Ok(moved)
+        };
+        ask.await.map_err(during("making every server due"))
+    }
 }
 
 async fn ask(
