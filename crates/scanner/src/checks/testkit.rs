@@ -61,7 +61,7 @@ impl World {
         world
             .on(|_| true, status(404))
             .on(|ask| ask.url.starts_with("http://"), Err(Failure::Refused))
-            .on(|ask| is_endpoint(ask), challenge(&good_challenge(None)))
+            .on(is_endpoint, challenge(&good_challenge(None)))
             .on(
                 |ask| {
                     is_endpoint(ask)

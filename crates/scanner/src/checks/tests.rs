@@ -21,6 +21,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::scopes::CASES],
     &[super::endpoints::CASES],
     &[super::session::CASES],
+    &[super::origin::CASES],
     &[super::legacy::CASES],
 ];
 

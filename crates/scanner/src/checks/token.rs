@@ -39,8 +39,11 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::OAuth21.at("5.2"),
         ],
         why: "Whoever sends any text as a token is let in.",
-        fix: "Validate signature, issuer, audience and expiry, or ask the issuer, and refuse when the validator itself fails.",
-        traps: "Only greetings and lists are sent. A server that passes the token upstream and answers the greeting itself fails too, because it gave data for an invalid token; passthrough is then likely.",
+        fix: "Validate signature, issuer, audience and expiry, or ask the issuer, and refuse when \
+              the validator itself fails.",
+        traps: "Only greetings and lists are sent. A server that passes the token upstream and \
+                answers the greeting itself fails too, because it gave data for an invalid token; \
+                passthrough is then likely.",
         run: bogus_rejected,
     },
     Check {
@@ -60,9 +63,12 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(9068).at("4"),
             TOKEN_HANDLING,
         ],
-        why: "A token without a signature, or signed with a key of the caller's choice, bypasses authentication altogether.",
-        fix: "Use a maintained JWT library with a fixed list of algorithms, and take keys from the configured issuer only.",
-        traps: "A success would be access without permission, so the probe needs consent and stops at the first one.",
+        why: "A token without a signature, or signed with a key of the caller's choice, bypasses \
+              authentication altogether.",
+        fix: "Use a maintained JWT library with a fixed list of algorithms, and take keys from \
+              the configured issuer only.",
+        traps: "A success would be access without permission, so the probe needs consent and \
+                stops at the first one.",
         run: deeper,
     },
     Check {
@@ -80,9 +86,11 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(7515).at("4.1.5"),
             Spec::Rfc(7515).at("10"),
         ],
-        why: "The server can be made to fetch any URL, and accepts forged signatures if it trusts the key it finds there.",
+        why: "The server can be made to fetch any URL, and accepts forged signatures if it trusts \
+              the key it finds there.",
         fix: "Ignore `jku`, `x5u` and `jwk` in token headers; take keys from configured issuers.",
-        traps: "Security products in front of a server fetch URLs they see, so source network and user agent of a fetch are looked at.",
+        traps: "Security products in front of a server fetch URLs they see, so source network and \
+                user agent of a fetch are looked at.",
         run: deeper,
     },
     Check {
@@ -103,7 +111,8 @@ pub(super) const CHECKS: &[Check] = &[
         ],
         why: "Tokens in URLs end up in logs, histories and referrers.",
         fix: "Read tokens from the Authorization header only.",
-        traps: "An unknown query parameter may change the routing, which tells nothing. A server that says `invalid_token` even without a token cannot be told apart.",
+        traps: "An unknown query parameter may change the routing, which tells nothing. A server \
+                that says `invalid_token` even without a token cannot be told apart.",
         run: query_ignored,
     },
     Check {
@@ -122,9 +131,11 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(6750).at("2.3"),
             Spec::Rfc(6750).at("5.3"),
         ],
-        why: "Where it works, people paste valid tokens into URLs, and logs and histories keep them.",
+        why: "Where it works, people paste valid tokens into URLs, and logs and histories keep \
+              them.",
         fix: "Remove the parsing of query tokens; read the Authorization header only.",
-        traps: "Intermediaries will log the URL, so the owner should use a short-lived token and revoke it afterwards.",
+        traps: "Intermediaries will log the URL, so the owner should use a short-lived token and \
+                revoke it afterwards.",
         run: deeper,
     },
     Check {
@@ -144,8 +155,10 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(9700).at("2.3"),
         ],
         why: "Any application of the same tenant can replay its users' tokens here.",
-        fix: "Compare `aud`, or the audience that introspection returns, with the canonical URL of the server.",
-        traps: "The audience of an opaque token has to be stated by its owner. A token of the same audience from another client is legitimate.",
+        fix: "Compare `aud`, or the audience that introspection returns, with the canonical URL \
+              of the server.",
+        traps: "The audience of an opaque token has to be stated by its owner. A token of the \
+                same audience from another client is legitimate.",
         run: deeper,
     },
     Check {
@@ -200,7 +213,8 @@ pub(super) const CHECKS: &[Check] = &[
         cites: &[Spec::OAuth21.at("5.2"), Spec::Rfc(8725).at("3.3")],
         why: "Whoever edits the claims of a token gets the privileges written there.",
         fix: "Verify the signature with every request.",
-        traps: "The last character of a base64url signature has spare bits, so the change is made to the decoded bytes.",
+        traps: "The last character of a base64url signature has spare bits, so the change is made \
+                to the decoded bytes.",
         run: deeper,
     },
     Check {
@@ -217,9 +231,12 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::McpBestPractices.at("Token Passthrough"),
             TOKEN_HANDLING,
         ],
-        why: "The server becomes a confused deputy: stolen upstream tokens gain a new use, and the audit trail no longer says who acted.",
-        fix: "Accept only tokens that were issued for this server, and exchange them for upstream tokens on the server's side.",
-        traps: "Some vendors document personal upstream tokens as static keys; the rule is broken all the same, and the finding says so.",
+        why: "The server becomes a confused deputy: stolen upstream tokens gain a new use, and \
+              the audit trail no longer says who acted.",
+        fix: "Accept only tokens that were issued for this server, and exchange them for upstream \
+              tokens on the server's side.",
+        traps: "Some vendors document personal upstream tokens as static keys; the rule is broken \
+                all the same, and the finding says so.",
         run: deeper,
     },
     Check {

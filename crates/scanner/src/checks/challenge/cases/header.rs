@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
                     |response| {
                         response
                             .headers
-                            .retain(|(name, _)| name != "www-authenticate")
+                            .retain(|(name, _)| name != "www-authenticate");
                     },
                 );
             })
