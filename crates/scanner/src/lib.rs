@@ -24,6 +24,7 @@ pub mod report;
 pub mod rubric;
 pub mod scan;
 pub mod score;
+pub mod sources;
 pub mod spec;
 pub mod surface;
 pub mod target;

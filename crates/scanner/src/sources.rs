@@ -1,0 +1,334 @@
+//! From files that list servers to servers that may be asked.
+//!
+//! Registry pages and dumps, `server.json`, client configurations, tables and plain lists come
+//! from strangers and are rarely clean. Each row is therefore read by itself: a row that
+//! cannot be read is refused with a reason and takes no other row with it, and every row ends
+//! up in exactly one of *found*, *refused* and *ignored* for each URL it names. Pure: the
+//! text is passed in, and nothing is looked up.
+
+mod config;
+mod registry;
+mod split;
+mod table;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::normalise::{self, Admission};
+use crate::redact;
+use crate::target::{Listing, Target};
+
+/// What a text that lists servers is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A page of a registry's list API (`/v0.1/servers`), or many of them put together.
+    Registry,
+    /// One `server.json`, or an array of them.
+    ServerJson,
+    /// A client configuration: maps named `mcpServers` or `servers`.
+    ClientConfig,
+    /// A table with a header row that has a `url` column.
+    Csv,
+    /// One URL per line.
+    List,
+}
+
+impl Format {
+    /// The word used on the command line and in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registry => "dump",
+            Self::ServerJson => "server_json",
+            Self::ClientConfig => "client_config",
+            Self::Csv => "csv",
+            Self::List => "list",
+        }
+    }
+}
+
+/// A server that may be asked, with everything that the text says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The endpoint, with the first listing. [`Listing::source`] is left empty: the reader
+    /// does not know what the caller calls the source.
+    pub target: Target,
+    /// Listings of the same endpoint under other names, in order of appearance.
+    pub others: Vec<Listing>,
+    /// The rows it stands in, ascending.
+    pub rows: Vec<u64>,
+    /// Its URL was a template, and every variable had a default.
+    pub defaulted: bool,
+}
+
+impl Found {
+    /// The names under which it is listed, in order of appearance.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.target
+            .listing
+            .iter()
+            .chain(&self.others)
+            .filter_map(|listing| listing.name.as_deref())
+    }
+
+    /// One target for each listing.
+    pub fn into_targets(self) -> impl Iterator<Item = Target> {
+        let url = self.target.url.clone();
+        std::iter::once(self.target).chain(self.others.into_iter().map(move |listing| Target {
+            url: url.clone(),
+            listing: Some(listing),
+        }))
+    }
+}
+
+/// A URL, or a row without a usable one, that is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its row.
+    pub row: u64,
+    /// What the row says, on one line, without secrets, at most 300 characters.
+    pub raw: String,
+    /// `template`, `not_public`, `ephemeral`, `credential_in_url` or `invalid`.
+    pub code: &'static str,
+    /// The reason, one line.
+    pub why: String,
+}
+
+/// What became of the rows of a text. Rows are numbered from 1: lines in tables and lists,
+/// entries elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Servers that may be asked, each once, in order of first appearance.
+    pub found: Vec<Found>,
+    /// What is not asked, in order of rows.
+    pub refused: Vec<Refused>,
+    /// Rows without a remote server of their own: packages, and versions that a newer one of
+    /// the same name replaces.
+    pub ignored: u64,
+}
+
+impl Read {
+    /// How often each outcome occurred: the codes of [`Refused::code`], `found` for every row
+    /// that names a server, once for each of its URLs, and `ignored`.
+    #[must_use]
+    pub fn tally(&self) -> BTreeMap<&'static str, u64> {
+        let mut tally = BTreeMap::new();
+        let rows = self.found.iter().map(|found| found.rows.len() as u64).sum();
+        tally.insert("found", rows);
+        tally.insert("ignored", self.ignored);
+        for refused in &self.refused {
+            *tally.entry(refused.code).or_default() += 1;
+        }
+        tally
+    }
+}
+
+/// Why a text as a whole lists nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// A registry page or dump without a list of servers.
+    #[error("reading a registry page: no `servers` array; give the body of /v0.1/servers as it is")]
+    NoServers,
+    /// No JSON object or array.
+    #[error("reading {0}: the text is neither a JSON object nor a JSON array")]
+    NotJson(&'static str),
+    /// A client configuration without a map of servers.
+    #[error("reading a client configuration: no `mcpServers`, `servers` or `context_servers` map")]
+    NoServerMap,
+    /// A table without the column that counts.
+    #[error("reading a table: the header row has no `url` column (it has: {0})")]
+    NoUrlColumn(String),
+}
+
+/// What a text looks like. Always gives an answer; of what fits nowhere it is
+/// [`Format::List`].
+#[must_use]
+pub fn detect(text: &str) -> Format {
+    let text = without_bom(text);
+    if text.trim_start().starts_with(['{', '[']) || text.trim_start().starts_with('/') {
+        return detect_json(&split::plain(text));
+    }
+    if table::has_url_column(text) {
+        Format::Csv
+    } else {
+        Format::List
+    }
+}
+
+fn detect_json(text: &str) -> Format {
+    let is = |members: &[(String, &str)], name: &str, begins: char| {
+        members
+            .iter()
+            .any(|(known, value)| known == name && value.starts_with(begins))
+    };
+    if let Some(elements) = split::elements(text) {
+        let listed = elements.iter().take(10).any(|element| {
+            split::members(element)
+                .is_some_and(|members| is(&members, "server", '{') || is(&members, "name", '"'))
+        });
+        return if listed {
+            Format::Registry
+        } else {
+            Format::ClientConfig
+        };
+    }
+    let members = split::members(text).unwrap_or_default();
+    if is(&members, "servers", '[') {
+        Format::Registry
+    } else if is(&members, "server", '{')
+        || (is(&members, "name", '"')
+            && ["remotes", "packages"]
+                .iter()
+                .any(|name| is(&members, name, '[')))
+    {
+        Format::ServerJson
+    } else {
+        Format::ClientConfig
+    }
+}
+
+/// Reads a text of a format.
+///
+/// # Errors
+///
+/// If the text as a whole is not of that format. Rows that cannot be read are no error.
+pub fn read(text: &str, format: Format, admission: Admission) -> Result<Read, SourceError> {
+    let text = without_bom(text);
+    let mut rows = Rows::new(admission);
+    match format {
+        Format::Registry => registry::page(text, &mut rows)?,
+        Format::ServerJson => registry::documents(text, &mut rows)?,
+        Format::ClientConfig => config::read(text, &mut rows)?,
+        Format::Csv => table::csv(text, &mut rows)?,
+        Format::List => table::list(text, &mut rows),
+    }
+    Ok(rows.read)
+}
+
+fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Longest text of a listing that is kept, in characters.
+const MAX_TEXT: usize = 200;
+
+/// Listings, headers and siblings of one server that are kept.
+const MAX_ENTRIES: usize = 64;
+
+/// One line, bounded, without characters that steer a terminal or the direction of text.
+fn clean(text: &str) -> String {
+    text.trim()
+        .chars()
+        .take(MAX_TEXT)
+        .map(|c| {
+            if c.is_control() || is_bidi(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Outcomes in the making.
+struct Rows {
+    read: Read,
+    admission: Admission,
+    /// Position in `read.found` of each normalised URL.
+    by_url: HashMap<String, usize>,
+}
+
+impl Rows {
+    fn new(admission: Admission) -> Self {
+        Self {
+            read: Read::default(),
+            admission,
+            by_url: HashMap::new(),
+        }
+    }
+
+    fn ignore(&mut self) {
+        self.read.ignored += 1;
+    }
+
+    fn refuse(&mut self, row: u64, raw: &str, code: &'static str, why: &str) {
+        // Cut before redacting, so that a row of megabytes costs nothing; redacted before
+        // the final cut, so that no secret loses its shape.
+        let raw: String = raw.trim().chars().take(4 * MAX_TEXT).collect();
+        let raw = redact::body(&raw)
+            .chars()
+            .take(300)
+            .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
+            .collect();
+        self.read.refused.push(Refused {
+            row,
+            raw,
+            code,
+            why: clean(why),
+        });
+    }
+
+    fn invalid(&mut self, row: u64, raw: &str, why: &str) {
+        self.refuse(row, raw, "invalid", why);
+    }
+
+    /// Files one URL of a row with what the row says about it; `listings` holds one for each
+    /// name. `raw` is the URL as written, `url` the same with defaults in place of variables.
+    fn url(&mut self, row: u64, raw: &str, url: &str, listings: Vec<Listing>) {
+        let target = match normalise::endpoint(url, self.admission) {
+            Ok(target) => target,
+            Err(refusal) => {
+                self.refuse(row, raw, refusal.code(), &refusal.to_string());
+                return;
+            }
+        };
+        let raw = raw.trim();
+        let position = *self.by_url.entry(target.url.clone()).or_insert_with(|| {
+            self.read.found.push(Found {
+                target: target.clone(),
+                others: Vec::new(),
+                rows: Vec::new(),
+                defaulted: false,
+            });
+            self.read.found.len() - 1
+        });
+        let found = &mut self.read.found[position];
+        found.defaulted |= raw != url.trim();
+        if found.rows.last() != Some(&row) {
+            found.rows.push(row);
+        }
+        for mut listing in listings {
+            if raw != target.url {
+                listing.raw_url = Some(raw.chars().take(normalise::MAX_URL).collect());
+            }
+            listing.siblings.retain(|sibling| *sibling != target.url);
+            let mut known = found.target.listing.iter().chain(&found.others);
+            if known.any(|known| known.name == listing.name) {
+                continue;
+            }
+            if found.target.listing.is_none() {
+                found.target.listing = Some(listing);
+            } else if found.others.len() < MAX_ENTRIES {
+                found.others.push(listing);
+            }
+        }
+    }
+}
+
+/// The transport's usual name: configurations write it in several ways.
+fn transport(text: &str) -> Option<String> {
+    let word = clean(text).to_ascii_lowercase().replace('_', "-");
+    match word.as_str() {
+        "" => None,
+        "http" | "streamablehttp" | "streamable" | "streamable-http" | "http-stream" => {
+            Some("streamable-http".to_owned())
+        }
+        _ => Some(word),
+    }
+}
+
+#[cfg(test)]
+mod tests;
