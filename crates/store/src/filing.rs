@@ -121,7 +121,7 @@ impl Store {
             finished: filing.finished.0,
             next_due: (filing.next_due != NEVER).then_some(filing.next_due.0),
             lease_until: filing.lease_until.map(|until| until.0),
-            fruitless: report.class == Class::Unreachable,
+            fruitless: matches!(report.class, Class::Unreachable | Class::Blocked),
             surface: surface.to_vec(),
             class: class.into(),
             rubric: report.grade.rubric.clone(),

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use scanner::report::Class;
 use scanner::target::Target;
 use scanner::time::Millis;
 
@@ -42,7 +41,7 @@ struct Row {
     failing_since: i64,
     checked_at: i64,
     changed_at: i64,
-    class: Option<String>,
+    surface: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -308,8 +307,9 @@ async fn leased(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Row>, sqlx::Error> {
     within!(tx, c => {
         let mut sql = sqlx::QueryBuilder::new(
             "SELECT t.id, t.public_id, t.url, t.listing, v.failures, v.failing_since, \
-             v.checked_at, t.changed_at, t.class \
-             FROM target t JOIN visit v ON v.target = t.id WHERE t.id IN (",
+             v.checked_at, t.changed_at, r.surface \
+             FROM target t JOIN visit v ON v.target = t.id \
+             LEFT JOIN run r ON r.id = t.run WHERE t.id IN (",
         );
         let mut list = sql.separated(", ");
         for id in ids {
@@ -343,9 +343,11 @@ impl Row {
             failing_since: ever(self.failing_since),
             checked_at: ever(self.checked_at),
             changed_at: ever(self.changed_at),
-            class: self
-                .class
-                .and_then(|class| Class::ALL.into_iter().find(|known| known.as_str() == class)),
+            surface: self.surface.map(|bytes| hex(&bytes)),
         })
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,8 @@ pub mod ids;
 mod jobs;
 mod leases;
 mod listings;
+mod lists;
+mod pages;
 mod regrade;
 mod rows;
 mod scans;
@@ -49,7 +51,7 @@ pub struct Store {
     writer: writer::Writer,
     codec: Arc<codec::Codec>,
     ordinals: Arc<RwLock<Option<Arc<schema::Ordinals>>>>,
-    trigram: Arc<OnceCell<servers::Trigram>>,
+    trigram: Arc<OnceCell<lists::Trigram>>,
 }
 
 impl Store {

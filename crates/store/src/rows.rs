@@ -33,8 +33,8 @@ pub struct Leased {
     pub checked_at: Option<Millis>,
     /// When a scan last saw something else than the scan before.
     pub changed_at: Option<Millis>,
-    /// Class found by the last scan.
-    pub class: Option<Class>,
+    /// Digest of what the last scan saw, hexadecimal.
+    pub surface: Option<String>,
 }
 
 /// A finished scan with its report, to be filed.

@@ -147,10 +147,8 @@ impl Store {
 
     async fn by_row(&self, target: i64) -> Result<Option<crate::rows::ServerRow>> {
         let row: Option<servers::Row> = on!(self.db, pool => {
-            let mut sql = sqlx::QueryBuilder::new("SELECT ");
-            sql.push(servers::COLUMNS)
-                .push(" FROM target t JOIN visit v ON v.target = t.id WHERE t.id = ")
-                .push_bind(target);
+            let mut sql = servers::select();
+            sql.push(" WHERE t.id = ").push_bind(target);
             sql.build_query_as().fetch_optional(pool).await
         })
         .map_err(during("reading a server"))?;

@@ -33,7 +33,7 @@ pub(crate) struct Prepared {
     pub(crate) finished: i64,
     pub(crate) next_due: Option<i64>,
     pub(crate) lease_until: Option<i64>,
-    /// Nothing was reached.
+    /// Nothing was reached, or nothing but what stands in front of the server.
     pub(crate) fruitless: bool,
     pub(crate) surface: Vec<u8>,
     pub(crate) class: String,
