@@ -67,7 +67,6 @@ pub fn by_id(id: &str) -> Option<&'static Check> {
 ///
 /// Outside the period of a requirement the answer is n/a; retired requirements are judged by
 /// [`crate::grade`] in an older column.
-#[must_use]
 pub fn judge(check: &Check, facts: &Facts<'_>, revision: Revision) -> Judgement {
     if matches!(check.revisions.at(revision), Letter::N | Letter::R) {
         return na(Na::NotInRevision);

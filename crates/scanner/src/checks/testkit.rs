@@ -415,18 +415,6 @@ pub(crate) fn verify(case: &Case, check: &Check) -> Result<(), String> {
     }
 }
 
-/// Runs the cases of one area and names every one that does not hold.
-pub(crate) fn verify_all(cases: &[Case]) {
-    let wrong: Vec<String> = cases
-        .iter()
-        .filter_map(|case| {
-            let check = crate::checks::by_id(case.check).expect("a check of the catalogue");
-            verify(case, check).err()
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 /// What a check says of a world, for tests that need more than a [`Case`].
 pub(crate) fn judged(id: &str, revision: Revision, world: &World) -> Judgement {
     let evidence = world.scan();
@@ -499,6 +487,10 @@ pub(crate) fn good_challenge(error: Option<&str>) -> String {
     format!("Bearer {error}resource_metadata=\"{PRM_URL}\", scope=\"mcp:read\"")
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "bodies are written where they are passed"
+)]
 pub(crate) fn document(body: Value) -> Answer {
     response(
         200,

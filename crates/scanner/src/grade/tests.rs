@@ -52,7 +52,11 @@ const USUAL: [(&str, FindingVerdict); 4] = [
     ("reg-cimd-advertised", FindingVerdict::Warn),
 ];
 
-fn worked(more: &[(&str, FindingVerdict)], without: &[&str], change: impl Fn(&str, &mut Resolved)) -> Grade {
+fn worked(
+    more: &[(&str, FindingVerdict)],
+    without: &[&str],
+    change: impl Fn(&str, &mut Resolved),
+) -> Grade {
     let evidence = World::compliant().scan();
     let facts = Facts::new(&evidence);
     let mut resolved = resolve(&facts, Revision::HEADLINE);
@@ -81,7 +85,11 @@ fn worked(more: &[(&str, FindingVerdict)], without: &[&str], change: impl Fn(&st
 }
 
 fn tenths(grade: &Grade) -> Vec<(&str, u32)> {
-    grade.ledger.iter().map(|line| (line.check.as_str(), line.tenths)).collect()
+    grade
+        .ledger
+        .iter()
+        .map(|line| (line.check.as_str(), line.tenths))
+        .collect()
 }
 
 fn adds_up(grade: &Grade) {
@@ -104,7 +112,10 @@ fn worked_row_1_a_good_library_and_a_plain_authorization_server() {
             ("prm-recommended-fields", 1)
         ]
     );
-    assert_eq!((grade.score, grade.letter), (Some(98.6), Some(GradeLetter::A)));
+    assert_eq!(
+        (grade.score, grade.letter),
+        (Some(98.6), Some(GradeLetter::A))
+    );
     assert_eq!(grade.caps[0].letter, "no_a_plus");
     adds_up(&grade);
 }
@@ -126,7 +137,10 @@ fn worked_row_2_pkce_is_not_announced() {
             ("prm-recommended-fields", 1)
         ]
     );
-    assert_eq!((grade.score, grade.uncapped), (Some(96.2), Some(GradeLetter::A)));
+    assert_eq!(
+        (grade.score, grade.uncapped),
+        (Some(96.2), Some(GradeLetter::A))
+    );
     assert_eq!(grade.letter, Some(GradeLetter::C));
     assert!(grade.caps[0].as_only);
     adds_up(&grade);
@@ -134,12 +148,16 @@ fn worked_row_2_pkce_is_not_announced() {
 
 #[test]
 fn worked_row_3_the_issuer_differs_by_a_slash() {
-    let grade = worked(&[("asm-issuer-identical", FindingVerdict::Fail)], &[], |id, line| {
-        if id == "asm-issuer-identical" {
-            line.severity = crate::check::Severity::Medium;
-            line.relation = Some("slash");
-        }
-    });
+    let grade = worked(
+        &[("asm-issuer-identical", FindingVerdict::Fail)],
+        &[],
+        |id, line| {
+            if id == "asm-issuer-identical" {
+                line.severity = crate::check::Severity::Medium;
+                line.relation = Some("slash");
+            }
+        },
+    );
     assert_eq!(
         tenths(&grade),
         [
@@ -150,15 +168,25 @@ fn worked_row_3_the_issuer_differs_by_a_slash() {
             ("prm-recommended-fields", 1)
         ]
     );
-    assert_eq!((grade.score, grade.letter), (Some(97.5), Some(GradeLetter::B)));
+    assert_eq!(
+        (grade.score, grade.letter),
+        (Some(97.5), Some(GradeLetter::B))
+    );
     adds_up(&grade);
 }
 
 #[test]
 fn worked_row_4_any_token_opens() {
-    let grade = worked(&[("token-bogus-rejected", FindingVerdict::Fail)], &[], |_, _| ());
+    let grade = worked(
+        &[("token-bogus-rejected", FindingVerdict::Fail)],
+        &[],
+        |_, _| (),
+    );
     assert_eq!(tenths(&grade)[0], ("token-bogus-rejected", 100));
-    assert_eq!((grade.score, grade.letter), (Some(88.6), Some(GradeLetter::F)));
+    assert_eq!(
+        (grade.score, grade.letter),
+        (Some(88.6), Some(GradeLetter::F))
+    );
     adds_up(&grade);
 }
 
@@ -172,7 +200,12 @@ fn the_compliant_world_gets_an_a_plus() {
         .map(|finding| finding.check.as_str())
         .collect();
     assert_eq!(trouble, [""; 0]);
-    assert_eq!(report.grade.letter, Some(GradeLetter::APlus), "{:?}", report.grade);
+    assert_eq!(
+        report.grade.letter,
+        Some(GradeLetter::APlus),
+        "{:?}",
+        report.grade
+    );
     assert_eq!(report.findings.len(), 139);
 }
 
@@ -189,8 +222,14 @@ fn one_column_may_fail_what_another_allows() {
         .find(|finding| finding.check == "challenge-resource-metadata-param")
         .expect("every check is reported");
     assert_eq!(finding.verdict, FindingVerdict::Warn);
-    assert_eq!(finding.by_revision[&Revision::V2025_06_18].verdict, FindingVerdict::Fail);
-    assert_eq!(finding.by_revision[&Revision::V2025_03_26].verdict, FindingVerdict::Na);
+    assert_eq!(
+        finding.by_revision[&Revision::V2025_06_18].verdict,
+        FindingVerdict::Fail
+    );
+    assert_eq!(
+        finding.by_revision[&Revision::V2025_03_26].verdict,
+        FindingVerdict::Na
+    );
     assert!(!finding.by_revision.contains_key(&Revision::V2025_11_25));
 }
 
@@ -198,14 +237,34 @@ fn one_column_may_fail_what_another_allows() {
 fn a_missing_document_is_blamed_once_and_counts_for_what_it_hides() {
     let mut world = World::compliant();
     world
-        .document(crate::checks::testkit::ASM_URL, serde_json::json!({ "message": "not here" }))
-        .on(|ask| ask.url.contains("id.example.com"), crate::checks::testkit::status(404));
+        .document(
+            crate::checks::testkit::ASM_URL,
+            serde_json::json!({ "message": "not here" }),
+        )
+        .on(
+            |ask| ask.url.contains("id.example.com"),
+            crate::checks::testkit::status(404),
+        );
     let report = grade(&world.scan(), rubric::current());
-    let of = |id: &str| report.findings.iter().find(|finding| finding.check == id).expect("reported");
+    let of = |id: &str| {
+        report
+            .findings
+            .iter()
+            .find(|finding| finding.check == id)
+            .expect("reported")
+    };
     assert_eq!(of("asm-discoverable").verdict, FindingVerdict::Fail);
     assert_eq!(of("pkce-advertised").verdict, FindingVerdict::Na);
-    assert_eq!(of("pkce-advertised").blocked_by.as_deref(), Some("asm-discoverable"));
-    assert_eq!(report.grade.letter, Some(GradeLetter::C), "{:?}", report.grade);
+    assert_eq!(
+        of("pkce-advertised").blocked_by.as_deref(),
+        Some("asm-discoverable")
+    );
+    assert_eq!(
+        report.grade.letter,
+        Some(GradeLetter::C),
+        "{:?}",
+        report.grade
+    );
     adds_up(&report.grade);
 }
 
@@ -213,7 +272,11 @@ fn a_missing_document_is_blamed_once_and_counts_for_what_it_hides() {
 fn a_rubric_does_not_move_unnoticed() {
     // Whoever changes a weight, a cap or the catalogue raises the rubric's version and then
     // this digest.
-    insta::assert_snapshot!(format!("{} {}", rubric::current().version, rubric::digest()));
+    insta::assert_snapshot!(format!(
+        "{} {}",
+        rubric::current().version,
+        rubric::digest()
+    ));
 }
 
 #[test]
@@ -222,7 +285,10 @@ fn grading_survives_storage() {
         let evidence = world.scan();
         let bytes = evidence.encode().expect("encodes");
         let again = Evidence::decode(&bytes).expect("decodes");
-        assert_eq!(grade(&evidence, rubric::current()), grade(&again, rubric::current()));
+        assert_eq!(
+            grade(&evidence, rubric::current()),
+            grade(&again, rubric::current())
+        );
     }
 }
 
