@@ -309,7 +309,9 @@ impl Span {
     ///
     /// A sentence that says what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let digits = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let scale = match unit {
             "ms" => 1,
@@ -317,14 +319,22 @@ impl Span {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
-            _ => return Err(format!("`{text}` is no duration; write for example \"30s\", \"10m\", \"12h\" or \"7d\"")),
+            _ => {
+                return Err(format!(
+                    "`{text}` is no duration; write for example \"30s\", \"10m\", \"12h\" or \"7d\""
+                ));
+            }
         };
         number
             .parse::<i64>()
             .ok()
             .and_then(|number| number.checked_mul(scale))
             .map(Self)
-            .ok_or_else(|| format!("`{text}` is no duration; write for example \"30s\", \"10m\", \"12h\" or \"7d\""))
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is no duration; write for example \"30s\", \"10m\", \"12h\" or \"7d\""
+                )
+            })
     }
 }
 
@@ -362,7 +372,9 @@ impl<'de> Deserialize<'de> for MaybeSpan {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        Span::parse(&text).map(Self::Fixed).map_err(serde::de::Error::custom)
+        Span::parse(&text)
+            .map(Self::Fixed)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -383,7 +395,10 @@ impl Settings {
     /// # Errors
     ///
     /// [`ConfigError`], on one line.
-    pub fn from_layers(file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+    pub fn from_layers(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
         let (table, _) = layers::merged(file, environment)?;
         let settings: Self = layers::parse(table)?;
         limits::check(&settings)?;
@@ -393,13 +408,17 @@ impl Settings {
     /// Interval between scheduled scans.
     #[must_use]
     pub fn interval(&self) -> Span {
-        self.policy.interval.or(self.instance.mode, Span(7 * DAY), Span(DAY))
+        self.policy
+            .interval
+            .or(self.instance.mode, Span(7 * DAY), Span(DAY))
     }
 
     /// Interval for what has not changed for long.
     #[must_use]
     pub fn interval_unchanged(&self) -> Span {
-        self.policy.interval_unchanged.or(self.instance.mode, Span(28 * DAY), Span(7 * DAY))
+        self.policy
+            .interval_unchanged
+            .or(self.instance.mode, Span(28 * DAY), Span(7 * DAY))
     }
 
     /// What the pages need to know.
@@ -409,7 +428,13 @@ impl Settings {
         SiteSettings {
             public_url: some(&self.instance.public_url),
             name: self.instance.name.clone(),
-            contact: some(&self.instance.contact).map(|mail| if mail.contains(':') { mail } else { format!("mailto:{mail}") }),
+            contact: some(&self.instance.contact).map(|mail| {
+                if mail.contains(':') {
+                    mail
+                } else {
+                    format!("mailto:{mail}")
+                }
+            }),
             public: self.instance.mode == Mode::Public,
             demo: false,
             policy_version: self.policy.version.clone(),

@@ -1,10 +1,11 @@
 //! Jobs by cron: what is new in the sources, hourly, and a full walk, weekly. A job runs in
 //! one process at a time (a row in the store), a missed one is made up for once.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use scanner::net::discover::{Registry, Walk};
+use scanner::net::{EndpointHeader, Registry, Walk};
 use scanner::normalise::Admission;
 use scanner::time::{Clock as _, Millis, SystemClock};
 use store::Store;
@@ -53,7 +54,9 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
             if let Err(error) = once(&store, &settings, name, *due, *full).await {
                 tracing::warn!(job = *name, "{error:#}");
             }
-            *due = cron.next_after(SystemClock.now()).unwrap_or(Millis(i64::MAX));
+            *due = cron
+                .next_after(SystemClock.now())
+                .unwrap_or(Millis(i64::MAX));
         }
         tokio::select! {
             () = tokio::time::sleep(NAP) => (),
@@ -62,17 +65,28 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
     }
 }
 
-async fn once(store: &Store, settings: &Settings, name: &str, due: Millis, full: bool) -> anyhow::Result<()> {
+async fn once(
+    store: &Store,
+    settings: &Settings,
+    name: &str,
+    due: Millis,
+    full: bool,
+) -> anyhow::Result<()> {
     let now = SystemClock.now();
     if !store.job_claim(name, due, now, now.plus(LEASE_MS)).await? {
         return Ok(());
     }
     let outcome = sync(store, settings, full).await;
     let (ok, note) = match &outcome {
-        Ok(tally) => (true, format!("{} servers, {} new", tally.found, tally.stored.added)),
+        Ok(tally) => (
+            true,
+            format!("{} servers, {} new", tally.found, tally.stored.added),
+        ),
         Err(error) => (false, format!("{error:#}")),
     };
-    store.job_done(name, due, ok, &note, SystemClock.now()).await?;
+    store
+        .job_done(name, due, ok, &note, SystemClock.now())
+        .await?;
     outcome.map(|_| ())
 }
 
@@ -81,7 +95,7 @@ async fn once(store: &Store, settings: &Settings, name: &str, due: Millis, full:
 /// # Errors
 ///
 /// The first source that failed, after all were tried.
-pub async fn sync(store: &Store, settings: &Settings, full: bool) -> anyhow::Result<Tally> {
+pub(crate) async fn sync(store: &Store, settings: &Settings, full: bool) -> anyhow::Result<Tally> {
     let mut total = Tally::default();
     let mut first_error = None;
     for source in settings.source.iter().filter(|source| source.enabled) {
@@ -108,7 +122,12 @@ pub async fn sync(store: &Store, settings: &Settings, full: bool) -> anyhow::Res
     }
 }
 
-async fn read(store: &Store, settings: &Settings, source: &Source, full: bool) -> anyhow::Result<Tally> {
+async fn read(
+    store: &Store,
+    settings: &Settings,
+    source: &Source,
+    full: bool,
+) -> anyhow::Result<Tally> {
     let kind = match source.kind {
         SourceKind::Registry => {
             let cursor = format!("registry:{}", source.name);
@@ -116,7 +135,10 @@ async fn read(store: &Store, settings: &Settings, source: &Source, full: bool) -
             let since = if full {
                 None
             } else {
-                store.cursor(&cursor).await?.and_then(|text| Millis::parse_rfc3339(&text))
+                store
+                    .cursor(&cursor)
+                    .await?
+                    .and_then(|text| Millis::parse_rfc3339(&text))
             };
             let since = since.map(|at| at.plus(-OVERLAP_MS));
             let tally = walk_registry(source, settings, Some(store), since).await?;
@@ -150,7 +172,7 @@ fn admission(settings: &Settings) -> Admission {
 /// # Errors
 ///
 /// If a page cannot be had or read, or the store fails. Pages before it are kept.
-pub async fn walk_registry(
+pub(crate) async fn walk_registry(
     source: &Source,
     settings: &Settings,
     store: Option<&Store>,
@@ -158,12 +180,26 @@ pub async fn walk_registry(
 ) -> anyhow::Result<Tally> {
     let (_running, stop) = watch::channel(false);
     let net = scanning::installed(settings, stop, &[])?;
-    let registry = Registry::new(net, &source.location, (!source.api_key.is_empty()).then_some(source.api_key.as_str()))
-        .with_context(|| format!("source {}", source.name))?;
-    let mut walk: Walk = registry.walk(since, source.page_limit, source.max_pages);
+    let key = match source.api_key.as_str() {
+        "" => None,
+        key => Some(EndpointHeader::new(
+            "authorization",
+            &format!("Bearer {key}"),
+        )?),
+    };
+    let registry = Registry {
+        key,
+        updated_since: since,
+        limit: NonZeroU32::new(source.page_limit).unwrap_or(NonZeroU32::MIN),
+        most_pages: source.max_pages,
+        ..Registry::new(&source.location)
+    };
+    let place = || format!("source {} at {}", source.name, source.location);
+    let mut walk = Walk::new(registry, net).await.with_context(place)?;
     let mut total = Tally::default();
-    while let Some(page) = walk.next(admission(settings)).await {
-        let rows = import::collect(page.with_context(|| format!("source {} at {}", source.name, source.location))?);
+    while let Some(page) = walk.next().await.with_context(place)? {
+        let rows = import::rows(&page.text, Some(import::Kind::Dump), admission(settings))
+            .with_context(place)?;
         let mut tally = Tally::of(&rows);
         if let Some(store) = store {
             tally.stored = import::keep(store, &source.name, rows.targets, &source.location)
@@ -174,4 +210,3 @@ pub async fn walk_registry(
     }
     Ok(total)
 }
-

@@ -5,24 +5,30 @@
 
 pub mod api;
 mod assets;
+pub mod cli;
 mod compare;
+pub mod config;
 pub mod error;
+pub mod jobs;
 mod layers;
 mod limits;
+pub mod output;
 mod pages;
 mod routes;
+pub mod scanning;
 mod settings;
 pub mod twin;
 pub mod view;
 pub mod visit;
 mod wish;
+pub mod worker;
 
 use std::sync::Arc;
 
 use scanner::time::Clock;
 use store::Store;
 
-pub use routes::router;
+pub use routes::{health, router};
 pub use settings::SiteSettings;
 
 /// What every handler has.

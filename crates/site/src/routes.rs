@@ -90,6 +90,14 @@ fn pages() -> Router<AppState> {
         .route("/.well-known/security.txt", get(pages::plain::security))
 }
 
+/// Health alone, for a process that only works: nothing else is answered.
+pub fn health(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(pages::plain::health))
+        .route("/readyz", get(pages::plain::ready))
+        .with_state(state)
+}
+
 fn api() -> Router<AppState> {
     Router::new()
         .route("/servers", get(v1::servers::all))

@@ -9,9 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use scanner::evidence::Depth;
-use scanner::net::guard::Guard;
-use scanner::net::pace::{Pace, Rates};
-use scanner::net::settings::{ConnectTo, Identity, Retries, Settings as NetSettings};
+use scanner::net::{ConnectTo, Guard, Identity, Pace, Rates, Retries, Settings as NetSettings};
 use scanner::time::SystemClock;
 use tokio::sync::watch;
 
@@ -64,7 +62,11 @@ pub fn networks(list: &[String]) -> anyhow::Result<Vec<IpNet>> {
 /// # Errors
 ///
 /// If a rule, network or file of the configuration cannot be used.
-pub fn installed(settings: &Settings, stop: watch::Receiver<bool>, listeners: &[SocketAddr]) -> anyhow::Result<NetSettings> {
+pub fn installed(
+    settings: &Settings,
+    stop: watch::Receiver<bool>,
+    listeners: &[SocketAddr],
+) -> anyhow::Result<NetSettings> {
     let policy = &settings.policy;
     let seconds = |n: u32| Duration::from_secs(u64::from(n));
     let millis = |n: u32| Duration::from_millis(u64::from(n));
@@ -88,10 +90,18 @@ pub fn installed(settings: &Settings, stop: watch::Receiver<bool>, listeners: &[
     out.caps.html = bytes(policy.html_bytes);
     out.caps.stream = bytes(policy.sse_bytes);
     out.retries = Retries {
-        public: policy.retry_delays.iter().map(|span| Duration::from_millis(span.0.unsigned_abs())).collect(),
+        public: policy
+            .retry_delays
+            .iter()
+            .map(|span| Duration::from_millis(span.0.unsigned_abs()))
+            .collect(),
         ..Retries::default()
     };
-    let guard = if settings.scan.allow_private { Guard::allow_private() } else { Guard::public() };
+    let guard = if settings.scan.allow_private {
+        Guard::allow_private()
+    } else {
+        Guard::public()
+    };
     out.guard = guard
         .admitting(networks(&settings.scan.allow_addresses).context("scan.allow_addresses")?)
         .denying(networks(&settings.scan.deny_addresses).context("scan.deny_addresses")?)

@@ -68,9 +68,13 @@ pub async fn run(
     listeners: &[SocketAddr],
 ) -> anyhow::Result<()> {
     let net = crate::scanning::installed(&settings, stop.clone(), listeners)?;
-    let scanner = Arc::new(NetScanner::new(net)?);
+    let scanner = Arc::new(NetScanner::new(net).await?);
     let pace = pace(&settings);
-    let jobs = tokio::spawn(crate::jobs::run(store.clone(), settings.clone(), stop.clone()));
+    let jobs = tokio::spawn(crate::jobs::run(
+        store.clone(),
+        settings.clone(),
+        stop.clone(),
+    ));
     store::scheduler::run(&store, &scanner, &SystemClock, &pace, stop).await;
     // The jobs hear the same signal; an aborted walk resumes at its cursor.
     let _ = jobs.await;

@@ -36,7 +36,9 @@ pub(super) fn checks(args: &ChecksArgs) -> Outcome {
         None => None,
         Some(name) => Some(area(name)?),
     };
-    let list: Vec<&Check> = checks::all().filter(|check| wanted.is_none_or(|area| check.area == area)).collect();
+    let list: Vec<&Check> = checks::all()
+        .filter(|check| wanted.is_none_or(|area| check.area == area))
+        .collect();
     match args.format {
         Format::Text => {
             for check in &list {
@@ -61,10 +63,19 @@ pub(super) fn checks(args: &ChecksArgs) -> Outcome {
 }
 
 fn area(name: &str) -> Result<Area, Ended> {
-    Area::ALL.into_iter().find(|area| area.as_str() == name).ok_or_else(|| {
-        let known: Vec<&str> = Area::ALL.iter().map(|area| area.as_str()).collect();
-        Ended::said(Exit::Usage, format!("--area: no area is called `{name}`; there are {}", known.join(", ")))
-    })
+    Area::ALL
+        .into_iter()
+        .find(|area| area.as_str() == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = Area::ALL.iter().map(|area| area.as_str()).collect();
+            Ended::said(
+                Exit::Usage,
+                format!(
+                    "--area: no area is called `{name}`; there are {}",
+                    known.join(", ")
+                ),
+            )
+        })
 }
 
 fn row(check: &Check) -> serde_json::Value {
@@ -88,7 +99,7 @@ fn row(check: &Check) -> serde_json::Value {
 
 /// The catalogue as one Markdown document; `docs/checks.md` is its output.
 #[must_use]
-pub fn markdown(list: &[&Check]) -> String {
+pub(super) fn markdown(list: &[&Check]) -> String {
     let mut out = String::from(
         "# The checks\n\nMade by `authdex checks --format markdown`; do not edit. Columns of a matrix: 2025-03-26, 2025-06-18, \
          2025-11-25, 2026-07-28; A applies, C applies with a change, N not yet, R retired.\n",
@@ -99,7 +110,10 @@ pub fn markdown(list: &[&Check]) -> String {
             current = Some(check.area);
             out.push_str(&format!("\n## {}\n", check.area.heading()));
         }
-        let letters: String = Revision::ALL.iter().map(|revision| format!("{:?}", check.revisions.at(*revision))).collect();
+        let letters: String = Revision::ALL
+            .iter()
+            .map(|revision| format!("{:?}", check.revisions.at(*revision)))
+            .collect();
         let party: Vec<&str> = check.party.iter().map(|party| party.as_str()).collect();
         let cites: Vec<String> = check
             .cites
@@ -130,11 +144,25 @@ pub(super) fn explain(args: &ExplainArgs) -> Outcome {
     let Some(check) = checks::by_id(&args.id) else {
         let near: Vec<&str> = checks::all()
             .map(|check| check.id)
-            .filter(|id| id.contains(&args.id) || args.id.split('-').next().is_some_and(|start| id.starts_with(start)))
+            .filter(|id| {
+                id.contains(&args.id)
+                    || args
+                        .id
+                        .split('-')
+                        .next()
+                        .is_some_and(|start| id.starts_with(start))
+            })
             .take(5)
             .collect();
-        let hint = if near.is_empty() { "`authdex checks` lists them".to_owned() } else { format!("near it: {}", near.join(", ")) };
-        return Err(Ended::said(Exit::Usage, format!("no check is called `{}`; {hint}", args.id)));
+        let hint = if near.is_empty() {
+            "`authdex checks` lists them".to_owned()
+        } else {
+            format!("near it: {}", near.join(", "))
+        };
+        return Err(Ended::said(
+            Exit::Usage,
+            format!("no check is called `{}`; {hint}", args.id),
+        ));
     };
     print!("{}", explained(check));
     Ok(Exit::Done)
@@ -150,14 +178,31 @@ fn explained(check: &Check) -> String {
     let wrap = |label: &str, text: &str| {
         let first = format!("  {label:<10}");
         let rest = " ".repeat(12);
-        textwrap::fill(text, textwrap::Options::new(80).initial_indent(&first).subsequent_indent(&rest)) + "\n"
+        textwrap::fill(
+            text,
+            textwrap::Options::new(80)
+                .initial_indent(&first)
+                .subsequent_indent(&rest),
+        ) + "\n"
     };
     out.push_str(&wrap(
         "level",
-        &format!("{} · severity {} · {} · {}", check.level.as_str(), check.severity.as_str(), check.class.as_str(), check.area.heading()),
+        &format!(
+            "{} · severity {} · {} · {}",
+            check.level.as_str(),
+            check.severity.as_str(),
+            check.class.as_str(),
+            check.area.heading()
+        ),
     ));
     out.push_str(&wrap("acts", &party.join(", then ").replace('_', " ")));
-    out.push_str(&wrap("in force", &format!("{} (A applies, C changed, N not yet, R retired)", revisions.join(" · "))));
+    out.push_str(&wrap(
+        "in force",
+        &format!(
+            "{} (A applies, C changed, N not yet, R retired)",
+            revisions.join(" · ")
+        ),
+    ));
     out.push('\n');
     out.push_str(&wrap("why", check.why));
     out.push_str(&wrap("fix", check.fix));

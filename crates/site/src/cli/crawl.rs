@@ -35,10 +35,12 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     let store = super::open_store(&settings).await?;
     if !args.source.is_empty() {
         super::serve::enable(&mut settings, &args.source)?;
-        crate::jobs::sync(&store, &settings, false).await.map_err(|cause| Ended {
-            exit: Exit::Incomplete,
-            cause,
-        })?;
+        crate::jobs::sync(&store, &settings, false)
+            .await
+            .map_err(|cause| Ended {
+                exit: Exit::Incomplete,
+                cause,
+            })?;
     }
     if args.all {
         store.make_all_due(SystemClock.now()).await?;
@@ -47,17 +49,22 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     let net = crate::scanning::installed(&settings, stopped.clone(), &[]).map_err(Ended::usage)?;
     let totals = store.totals(SystemClock.now()).await?;
     let queue = u64::try_from(totals.queue).unwrap_or(0);
-    let queue = args.limit.map_or(queue, |limit| queue.min(u64::from(limit)));
+    let queue = args
+        .limit
+        .map_or(queue, |limit| queue.min(u64::from(limit)));
     let bar = bar(queue);
     let (done, requests) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let watched = {
         let (bar, done, requests) = (bar.clone(), Arc::clone(&done), Arc::clone(&requests));
-        Watched::new(NetScanner::new(net).map_err(Ended::usage)?, move |evidence: &Evidence| {
-            done.fetch_add(1, Ordering::Relaxed);
-            requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
-            bar.inc(1);
-            bar.set_message(evidence.target.host());
-        })
+        Watched::new(
+            NetScanner::new(net).await.map_err(Ended::usage)?,
+            move |evidence: &Evidence| {
+                done.fetch_add(1, Ordering::Relaxed);
+                requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
+                bar.inc(1);
+                bar.set_message(evidence.target.host());
+            },
+        )
     };
     let scanner = Arc::new(watched);
     let mut pace = worker::pace(&settings);
@@ -72,7 +79,9 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     });
     let mut interrupted = false;
     loop {
-        let left = args.limit.map(|limit| u64::from(limit).saturating_sub(done.load(Ordering::Relaxed)));
+        let left = args
+            .limit
+            .map(|limit| u64::from(limit).saturating_sub(done.load(Ordering::Relaxed)));
         if left == Some(0) {
             break;
         }
@@ -99,7 +108,11 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
         totals.graded,
         totals.queue
     );
-    Ok(if interrupted { Exit::Incomplete } else { Exit::Done })
+    Ok(if interrupted {
+        Exit::Incomplete
+    } else {
+        Exit::Done
+    })
 }
 
 fn bar(queue: u64) -> ProgressBar {
@@ -107,7 +120,9 @@ fn bar(queue: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(queue);
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_bar} {per_sec} eta {eta} {msg:.32}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{pos}/{len} {wide_bar} {per_sec} eta {eta} {msg:.32}")
+    {
         bar.set_style(style);
     }
     bar

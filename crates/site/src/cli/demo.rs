@@ -9,10 +9,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use scanner::evidence::Evidence;
 use scanner::fleet::{Fleet, demo};
-use scanner::net::NetScanner;
-use scanner::net::guard::Guard;
-use scanner::net::pace::{Pace, Rates};
-use scanner::net::settings::{Retries, Settings as NetSettings};
+use scanner::net::{Guard, NetScanner, Pace, Rates, Retries, Settings as NetSettings};
 use scanner::target::{Listing, Target};
 use scanner::time::{Clock as _, SystemClock};
 use store::{NewListing, Store};
@@ -51,16 +48,24 @@ pub(super) async fn run(args: DemoArgs) -> Outcome {
     let (stop, stopped) = watch::channel(false);
     pass(&store, &fleet, "First pass").await?;
     fleet.change(demo::change);
-    eprintln!("Between the passes one server was repaired, one broke, and one authorization server changed.");
+    eprintln!(
+        "Between the passes one server was repaired, one broke, and one authorization server changed."
+    );
     store.make_all_due(SystemClock.now()).await?;
     pass(&store, &fleet, "Second pass").await?;
     summary(&store).await?;
     if args.once {
         return Ok(Exit::Done);
     }
-    let listener = TcpListener::bind(&args.listen)
-        .await
-        .map_err(|error| Ended::said(Exit::Usage, format!("listening on {}: {error}; choose another with --listen", args.listen)))?;
+    let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
+        Ended::said(
+            Exit::Usage,
+            format!(
+                "listening on {}: {error}; choose another with --listen",
+                args.listen
+            ),
+        )
+    })?;
     let address = listener.local_addr().map_err(Ended::internal)?;
     let state = AppState {
         store,
@@ -128,12 +133,15 @@ async fn pass(store: &Store, fleet: &Fleet, title: &str) -> Result<(), Ended> {
     let scanner = {
         let bar = bar.clone();
         Arc::new(Watched::new(
-            NetScanner::new(net).map_err(Ended::internal)?,
+            NetScanner::new(net).await.map_err(Ended::internal)?,
             move |_: &Evidence| bar.inc(1),
         ))
     };
     let mut scanned = 0;
-    let pace = store::Pace { concurrency: 16, ..store::Pace::private(worker::judge) };
+    let pace = store::Pace {
+        concurrency: 16,
+        ..store::Pace::private(worker::judge)
+    };
     loop {
         let filed = store::scheduler::tick(store, &scanner, &SystemClock, &pace).await?;
         if filed == 0 {
@@ -149,10 +157,17 @@ async fn pass(store: &Store, fleet: &Fleet, title: &str) -> Result<(), Ended> {
 async fn summary(store: &Store) -> Result<(), Ended> {
     let mut page = store::Page::first(100);
     page.limit = 100;
-    let servers = store.servers(&store::TargetFilter::default(), &page).await?;
+    let servers = store
+        .servers(&store::TargetFilter::default(), &page)
+        .await?;
     for row in &servers.rows {
         let mark = crate::view::grade::Mark::new(row.letter, row.badge, row.doubtful);
-        println!("{:<3} {:<42} {}", mark.text, row.url, row.name.as_deref().unwrap_or_default());
+        println!(
+            "{:<3} {:<42} {}",
+            mark.text,
+            row.url,
+            row.name.as_deref().unwrap_or_default()
+        );
     }
     for change in store.latest_changes(50).await? {
         if change.kind != "added" {

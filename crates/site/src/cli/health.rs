@@ -20,24 +20,39 @@ pub(super) struct HealthArgs {
 }
 
 pub(super) async fn run(args: HealthArgs) -> Outcome {
-    let url = url::Url::parse(&args.url).map_err(|error| Ended::said(Exit::Usage, format!("{}: {error}", args.url)))?;
+    let url = url::Url::parse(&args.url)
+        .map_err(|error| Ended::said(Exit::Usage, format!("{}: {error}", args.url)))?;
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(Ended::said(Exit::Usage, format!("{}: no host", args.url)));
     };
     if url.scheme() != "http" {
-        return Err(Ended::said(Exit::Usage, "health asks over plain http, on this machine"));
+        return Err(Ended::said(
+            Exit::Usage,
+            "health asks over plain http, on this machine",
+        ));
     }
     match tokio::time::timeout(PATIENCE, ask(host, port, url.path())).await {
         Ok(Ok(200)) => Ok(Exit::Done),
-        Ok(Ok(status)) => Err(Ended::said(Exit::Missed, format!("{} answered {status}", args.url))),
-        Ok(Err(error)) => Err(Ended::said(Exit::Incomplete, format!("{}: {error}", args.url))),
-        Err(_) => Err(Ended::said(Exit::Incomplete, format!("{}: no answer in 4 s", args.url))),
+        Ok(Ok(status)) => Err(Ended::said(
+            Exit::Missed,
+            format!("{} answered {status}", args.url),
+        )),
+        Ok(Err(error)) => Err(Ended::said(
+            Exit::Incomplete,
+            format!("{}: {error}", args.url),
+        )),
+        Err(_) => Err(Ended::said(
+            Exit::Incomplete,
+            format!("{}: no answer in 4 s", args.url),
+        )),
     }
 }
 
 async fn ask(host: &str, port: u16, path: &str) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: authdex-health\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: authdex-health\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0u8; 12];
     stream.read_exact(&mut head).await?;

@@ -96,13 +96,21 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
-        std::io::stdin().take(FILE_BYTES + 1).read_to_end(&mut bytes).context("reading standard input")?;
+        std::io::stdin()
+            .take(FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .context("reading standard input")?;
     } else {
         let file = std::fs::File::open(path).with_context(|| format!("source {shown}"))?;
-        file.take(FILE_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("source {shown}"))?;
+        file.take(FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("source {shown}"))?;
     }
     if bytes.len() as u64 > FILE_BYTES {
-        anyhow::bail!("source {shown}: larger than {} MiB; split it", FILE_BYTES >> 20);
+        anyhow::bail!(
+            "source {shown}: larger than {} MiB; split it",
+            FILE_BYTES >> 20
+        );
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -119,7 +127,11 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
         allow_private: settings.scan.allow_private,
         allow_ephemeral: false,
     };
-    let store = if args.dry_run { None } else { Some(super::open_store(&settings).await?) };
+    let store = if args.dry_run {
+        None
+    } else {
+        Some(super::open_store(&settings).await?)
+    };
     let mut exit = Exit::Done;
     for source in &args.sources {
         let name = args.name.clone().unwrap_or_else(|| name_of(source));
@@ -233,24 +245,46 @@ fn meaning(code: &str) -> &'static str {
 fn print_refused(refused: &[Refused]) {
     println!("row,code,why,url");
     for row in refused {
-        println!("{},{},{},{}", row.row, row.code, csv(&row.why), csv(&row.raw));
+        println!(
+            "{},{},{},{}",
+            row.row,
+            row.code,
+            csv(&row.why),
+            csv(&row.raw)
+        );
     }
 }
 
 /// A field that no spreadsheet takes for a formula.
 fn csv(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        "'"
+    } else {
+        ""
+    };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
 /// Stores targets in batches, with a bar when there are many.
-pub(crate) async fn keep(store: &Store, name: &str, targets: Vec<Target>, shown: &str) -> Result<ImportTally, Ended> {
+pub(crate) async fn keep(
+    store: &Store,
+    name: &str,
+    targets: Vec<Target>,
+    shown: &str,
+) -> Result<ImportTally, Ended> {
     let many = targets.len() > 2 * BATCH && std::io::stderr().is_terminal();
-    let bar = if many { indicatif::ProgressBar::new(targets.len() as u64) } else { indicatif::ProgressBar::hidden() };
+    let bar = if many {
+        indicatif::ProgressBar::new(targets.len() as u64)
+    } else {
+        indicatif::ProgressBar::hidden()
+    };
     bar.set_message(shown.to_owned());
     let mut tally = ImportTally::default();
     let now = SystemClock.now();
-    let listings: Vec<NewListing> = targets.into_iter().map(|target| NewListing { target, seen: now }).collect();
+    let listings: Vec<NewListing> = targets
+        .into_iter()
+        .map(|target| NewListing { target, seen: now })
+        .collect();
     for batch in listings.chunks(BATCH) {
         let stored = store.add_listings(name, batch, now).await?;
         tally.added += stored.added;
@@ -263,7 +297,12 @@ pub(crate) async fn keep(store: &Store, name: &str, targets: Vec<Target>, shown:
 }
 
 /// Walks a registry over HTTP, page by page.
-async fn registry(base: &str, name: &str, settings: &Settings, store: Option<&Store>) -> Result<Tally, Ended> {
+async fn registry(
+    base: &str,
+    name: &str,
+    settings: &Settings,
+    store: Option<&Store>,
+) -> Result<Tally, Ended> {
     let source = crate::config::Source {
         name: name.to_owned(),
         kind: crate::config::SourceKind::Registry,
@@ -273,16 +312,22 @@ async fn registry(base: &str, name: &str, settings: &Settings, store: Option<&St
         page_limit: 100,
         max_pages: 2000,
     };
-    crate::jobs::walk_registry(&source, settings, store, None).await.map_err(|error| Ended {
-        exit: Exit::Incomplete,
-        cause: error,
-    })
+    crate::jobs::walk_registry(&source, settings, store, None)
+        .await
+        .map_err(|error| Ended {
+            exit: Exit::Incomplete,
+            cause: error,
+        })
 }
 
 /// Rows of a reader's outcome.
 pub(crate) fn collect(read: sources::Read) -> Rows {
     Rows {
-        targets: read.found.into_iter().map(|found| found.target).collect(),
+        targets: read
+            .found
+            .into_iter()
+            .flat_map(sources::Found::into_targets)
+            .collect(),
         refused: read
             .refused
             .into_iter()

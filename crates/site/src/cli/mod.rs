@@ -53,11 +53,17 @@ pub struct Ended {
 
 impl Ended {
     fn usage(cause: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Usage, cause: cause.into() }
+        Self {
+            exit: Exit::Usage,
+            cause: cause.into(),
+        }
     }
 
     fn internal(cause: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Internal, cause: cause.into() }
+        Self {
+            exit: Exit::Internal,
+            cause: cause.into(),
+        }
     }
 
     /// What went wrong, without the exit code.
@@ -67,7 +73,10 @@ impl Ended {
     }
 
     fn said(exit: Exit, text: impl std::fmt::Display) -> Self {
-        Self { exit, cause: anyhow::anyhow!("{text}") }
+        Self {
+            exit,
+            cause: anyhow::anyhow!("{text}"),
+        }
     }
 }
 
@@ -88,9 +97,16 @@ type Outcome = Result<Exit, Ended>;
 /// The authorization index of MCP servers: scans their authorization from outside, grades it
 /// against the published rules, keeps every answer and shows what changed.
 #[derive(Debug, Parser)]
-#[command(name = "authdex", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 a threshold was missed; 2 usage; 3 incomplete (unreachable, blocked, too \
-                        little evidence); 4 internal error.\nStart here: `authdex demo`, or `authdex scan URL`.")]
+#[command(
+    name = "authdex",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 a threshold was missed; 2 usage; 3 incomplete (unreachable, blocked, too \
+                        little evidence); 4 internal error.\nStart here: `authdex demo`, or `authdex scan URL`."
+)]
 struct Cli {
     /// Configuration file (TOML); every key has a default, see `authdex config print`
     #[arg(long, global = true, value_name = "FILE")]
@@ -182,10 +198,17 @@ pub fn main() -> ExitCode {
             let usage = error.use_stderr();
             // Help and version go to standard output, mistakes to standard error.
             let _ = error.print();
-            return if usage { Exit::Usage.into() } else { Exit::Done.into() };
+            return if usage {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("authdex: starting: {error}");
@@ -228,11 +251,15 @@ async fn run(cli: Cli) -> Outcome {
         Command::Checks(args) => catalogue::checks(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Demo(args) => demo::run(args).await,
-        Command::Config(ConfigArgs { action: ConfigAction::Print { origin } }) => {
+        Command::Config(ConfigArgs {
+            action: ConfigAction::Print { origin },
+        }) => {
             print!("{}", crate::config::printed(cli.config.as_deref(), origin)?);
             Ok(Exit::Done)
         }
-        Command::Config(ConfigArgs { action: ConfigAction::Check }) => {
+        Command::Config(ConfigArgs {
+            action: ConfigAction::Check,
+        }) => {
             Settings::load(cli.config.as_deref())?;
             eprintln!("The configuration is usable.");
             Ok(Exit::Done)
@@ -267,7 +294,9 @@ fn settings(file: Option<PathBuf>) -> Result<Settings, Ended> {
 fn log(telemetry: &Telemetry) {
     let filter = tracing_subscriber::EnvFilter::try_new(&telemetry.log)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber in one process (tests) is refused; the first stays.
     let _ = match telemetry.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -300,7 +329,10 @@ async fn open_store(settings: &Settings) -> Result<store::Store, Ended> {
         if !pending.is_empty() {
             return Err(Ended::said(
                 Exit::Usage,
-                format!("database: {} migrations are missing; run `authdex migrate`", pending.len()),
+                format!(
+                    "database: {} migrations are missing; run `authdex migrate`",
+                    pending.len()
+                ),
             ));
         }
     }

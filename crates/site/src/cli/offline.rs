@@ -53,7 +53,11 @@ pub(super) struct DiffArgs {
 
 /// The format asked for, or what suits where it goes.
 pub(super) fn format_or_default(format: Option<Format>) -> Format {
-    format.unwrap_or(if std::io::stdout().is_terminal() { Format::Text } else { Format::Json })
+    format.unwrap_or(if std::io::stdout().is_terminal() {
+        Format::Text
+    } else {
+        Format::Json
+    })
 }
 
 pub(super) fn print(reports: &[Report], format: Format, style: text::Style) -> Result<(), Ended> {
@@ -74,7 +78,10 @@ pub(super) fn grade(args: &GradeArgs) -> Outcome {
         Some(version) => rubric::by_version(version).ok_or_else(|| {
             Ended::said(
                 Exit::Usage,
-                format!("--rubric: this version has no rubric `{version}`; it has {}", rubric::current().version),
+                format!(
+                    "--rubric: this version has no rubric `{version}`; it has {}",
+                    rubric::current().version
+                ),
             )
         })?,
     };
@@ -100,10 +107,22 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
         grade_evidence(&before, rubric::current()),
         grade_evidence(&after, rubric::current()),
     );
-    let diff = between(Graded { evidence: &before, report: &a }, Graded { evidence: &after, report: &b })
-        .map_err(Ended::usage)?;
+    let diff = between(
+        Graded {
+            evidence: &before,
+            report: &a,
+        },
+        Graded {
+            evidence: &after,
+            report: &b,
+        },
+    )
+    .map_err(Ended::usage)?;
     if format_or_default(args.format) == Format::Json {
-        println!("{}", serde_json::to_string_pretty(&diff).map_err(Ended::internal)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&diff).map_err(Ended::internal)?
+        );
         return Ok(Exit::Done);
     }
     println!("{} -> {}", Mark::of(&a.grade).text, Mark::of(&b.grade).text);
@@ -114,15 +133,27 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
         println!("score {}", crate::view::signed(delta));
     }
     for part in &diff.causes {
-        println!("  {:<22} {}", part.cause.as_str().replace('_', " "), crate::view::signed(part.tenths));
+        println!(
+            "  {:<22} {}",
+            part.cause.as_str().replace('_', " "),
+            crate::view::signed(part.tenths)
+        );
     }
-    for group in [Group::Regressed, Group::Fixed, Group::NewlyJudged, Group::NoLongerJudged, Group::Reworded] {
+    for group in [
+        Group::Regressed,
+        Group::Fixed,
+        Group::NewlyJudged,
+        Group::NoLongerJudged,
+        Group::Reworded,
+    ] {
         let mut first = true;
         for change in diff.group(group) {
             if std::mem::take(&mut first) {
                 println!("{}", group.heading());
             }
-            let word = |verdict: Option<scanner::report::FindingVerdict>| verdict.map_or("-", |verdict| verdict.as_str());
+            let word = |verdict: Option<scanner::report::FindingVerdict>| {
+                verdict.map_or("-", |verdict| verdict.as_str())
+            };
             println!(
                 "  {:<40} {} -> {} ({})",
                 change.check,

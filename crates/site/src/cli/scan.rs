@@ -13,10 +13,9 @@ use futures_util::StreamExt as _;
 use scanner::check::Severity;
 use scanner::evidence::{Depth, Evidence, Exchange, Failure, Stopped};
 use scanner::grade::grade;
-use scanner::net::NetScanner;
-use scanner::net::guard::Guard;
-use scanner::net::pace::{Pace, Rates};
-use scanner::net::settings::{EndpointHeader, Settings as NetSettings};
+use scanner::net::{
+    EndpointHeader, Guard, NetScanner, Observer, Pace, Rates, Settings as NetSettings,
+};
 use scanner::normalise::{self, Admission};
 use scanner::report::{Badge, Class, FindingVerdict, GradeLetter, Report};
 use scanner::rubric;
@@ -135,10 +134,16 @@ fn letter(text: &str) -> Result<GradeLetter, String> {
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
-    [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
-        .into_iter()
-        .find(|severity| severity.as_str() == text)
-        .ok_or_else(|| "one of info, low, medium, high, critical".into())
+    [
+        Severity::Info,
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ]
+    .into_iter()
+    .find(|severity| severity.as_str() == text)
+    .ok_or_else(|| "one of info, low, medium, high, critical".into())
 }
 
 fn column(text: &str) -> Result<Column, String> {
@@ -165,7 +170,9 @@ impl Thresholds {
     fn one(&self, report: &Report) -> Exit {
         let revision = match self.revision {
             Column::Of(revision) => revision,
-            Column::Claimed => report.claimed.map_or(Revision::HEADLINE, |claimed| claimed.revision),
+            Column::Claimed => report
+                .claimed
+                .map_or(Revision::HEADLINE, |claimed| claimed.revision),
         };
         let grade = report.grades.get(&revision).unwrap_or(&report.grade);
         let failed = self.fail_on.is_some_and(|least| {
@@ -185,7 +192,11 @@ impl Thresholds {
         let unanswered = matches!(report.class, Class::Unreachable | Class::Blocked)
             || grade.badge == Some(Badge::N)
             || report.stopped != Stopped::Finished && report.stopped != Stopped::OutOfAsks;
-        if unanswered { Exit::Incomplete } else { Exit::Done }
+        if unanswered {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        }
     }
 }
 
@@ -204,7 +215,7 @@ pub(super) async fn run(args: ScanArgs) -> Outcome {
     let (stop, stopped) = watch::channel(false);
     let progress = Progress::new(&args, targets.len());
     let settings = net_settings(&args, depth, stopped, &progress).map_err(Ended::usage)?;
-    let scanner = Arc::new(NetScanner::new(settings).map_err(Ended::usage)?);
+    let scanner = Arc::new(NetScanner::new(settings).await.map_err(Ended::usage)?);
     let interrupted = tokio::spawn(async move {
         // Ctrl-C ends the scans where they are; what was heard is still reported.
         if tokio::signal::ctrl_c().await.is_ok() {
@@ -268,9 +279,10 @@ fn refusal(evidence: &Evidence) -> Option<String> {
             .all(|exchange| matches!(exchange.got, Err(Failure::Blocked(_))));
     let first = evidence.exchanges.first()?;
     match &first.got {
-        Err(Failure::Blocked(rule)) if all => {
-            Some(format!("{} was not contacted: its address is refused ({rule})", evidence.target.host()))
-        }
+        Err(Failure::Blocked(rule)) if all => Some(format!(
+            "{} was not contacted: its address is refused ({rule})",
+            evidence.target.host()
+        )),
         _ => None,
     }
 }
@@ -279,8 +291,14 @@ fn numbered(path: &std::path::Path, number: Option<usize>) -> PathBuf {
     match number {
         None => path.to_owned(),
         Some(number) => {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("evidence");
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("zip");
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or("evidence");
+            let extension = path
+                .extension()
+                .and_then(|extension| extension.to_str())
+                .unwrap_or("zip");
             path.with_file_name(format!("{stem}-{number}.{extension}"))
         }
     }
@@ -307,7 +325,12 @@ fn targets(args: &ScanArgs) -> Result<Vec<Target>, Ended> {
         let text = super::import::read_text(path).map_err(Ended::usage)?;
         let found = super::import::rows(&text, None, admission).map_err(Ended::usage)?;
         for refused in &found.refused {
-            eprintln!("authdex: {} row {}: {}", path.display(), refused.row, refused.why);
+            eprintln!(
+                "authdex: {} row {}: {}",
+                path.display(),
+                refused.row,
+                refused.why
+            );
         }
         out.extend(found.targets);
     }
@@ -332,8 +355,13 @@ fn net_settings(
     let mut out = NetSettings::new(Arc::new(SystemClock), Arc::new(scanning::entropy));
     out.limits.depth = depth;
     out.timeouts.scan = Duration::from_secs(u64::from(args.timeout));
-    let guard = if args.allow_private { Guard::allow_private() } else { Guard::public() };
-    out.guard = guard.admitting(scanning::networks(&args.allow_address).context("--allow-address")?);
+    let guard = if args.allow_private {
+        Guard::allow_private()
+    } else {
+        Guard::public()
+    };
+    out.guard =
+        guard.admitting(scanning::networks(&args.allow_address).context("--allow-address")?);
     if args.allow_private {
         out.limits.repeat_gap_ms = 0;
         out.limits.endpoint_requests = 200;
@@ -347,7 +375,9 @@ fn net_settings(
         let interval = Duration::from_secs(1) / rate.max(1);
         rates.private = interval;
         if rate > 1 && args.owned.is_empty() && !args.allow_private {
-            anyhow::bail!("--rate {rate}: public hosts are asked once a second at most; name the hosts you own with --owned");
+            anyhow::bail!(
+                "--rate {rate}: public hosts are asked once a second at most; name the hosts you own with --owned"
+            );
         }
         if rate <= 1 || !args.owned.is_empty() {
             rates.public = interval;
@@ -359,17 +389,22 @@ fn net_settings(
         out.extra_roots = scanning::ca_bundle(path)?;
     }
     out.proxy.clone_from(&args.proxy);
-    out.endpoint_headers = args.header.iter().map(|header| endpoint_header(header)).collect::<anyhow::Result<_>>()?;
+    out.endpoint_headers = args
+        .header
+        .iter()
+        .map(|header| endpoint_header(header))
+        .collect::<anyhow::Result<_>>()?;
     out.stop = Some(stopped);
     out.observer = progress.observer(args.verbose);
     Ok(out)
 }
 
 fn endpoint_header(text: &str) -> anyhow::Result<EndpointHeader> {
-    let (name, value) = text
-        .split_once(':')
-        .context("--header: write it as `Name: value`, for example `X-Tenant: acme` or `X-Key: @env:KEY`")?;
-    let value = crate::config::reference(value.trim()).with_context(|| format!("--header {}", name.trim()))?;
+    let (name, value) = text.split_once(':').context(
+        "--header: write it as `Name: value`, for example `X-Tenant: acme` or `X-Key: @env:KEY`",
+    )?;
+    let value = crate::config::reference(value.trim())
+        .with_context(|| format!("--header {}", name.trim()))?;
     Ok(EndpointHeader::new(name.trim(), &value)?)
 }
 
@@ -396,14 +431,20 @@ impl Progress {
         Self { bar, one }
     }
 
-    fn observer(&self, verbose: bool) -> Option<scanner::net::settings::Observer> {
+    fn observer(&self, verbose: bool) -> Option<Observer> {
         if verbose {
-            return Some(Arc::new(|exchange: &Exchange| eprintln!("{}", line(exchange))));
+            return Some(Arc::new(|exchange: &Exchange| {
+                eprintln!("{}", line(exchange))
+            }));
         }
         let bar = self.bar.clone().filter(|_| self.one)?;
         Some(Arc::new(move |exchange: &Exchange| {
             bar.inc(1);
-            bar.set_message(format!("{} requests; {}", bar.position(), exchange.purpose.name()));
+            bar.set_message(format!(
+                "{} requests; {}",
+                bar.position(),
+                exchange.purpose.name()
+            ));
         }))
     }
 

@@ -38,7 +38,11 @@ enum Role {
 /// Enables sources by name, or adds them by URL or file.
 pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), Ended> {
     for name in wanted {
-        if let Some(source) = settings.source.iter_mut().find(|source| source.name == *name) {
+        if let Some(source) = settings
+            .source
+            .iter_mut()
+            .find(|source| source.name == *name)
+        {
             source.enabled = true;
             continue;
         }
@@ -46,7 +50,9 @@ pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), E
         let kind = if is_url {
             SourceKind::Registry
         } else if std::path::Path::new(name).is_file() {
-            match scanner::sources::detect(&super::import::read_text(std::path::Path::new(name)).map_err(Ended::usage)?) {
+            match scanner::sources::detect(
+                &super::import::read_text(std::path::Path::new(name)).map_err(Ended::usage)?,
+            ) {
                 scanner::sources::Format::Registry => SourceKind::Dump,
                 scanner::sources::Format::Csv => SourceKind::Csv,
                 scanner::sources::Format::List => SourceKind::List,
@@ -54,10 +60,17 @@ pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), E
                 scanner::sources::Format::ClientConfig => SourceKind::ClientConfig,
             }
         } else {
-            let known: Vec<&str> = settings.source.iter().map(|source| source.name.as_str()).collect();
+            let known: Vec<&str> = settings
+                .source
+                .iter()
+                .map(|source| source.name.as_str())
+                .collect();
             return Err(Ended::said(
                 Exit::Usage,
-                format!("--source: `{name}` is no file, no URL and no source of the configuration (there: {})", known.join(", ")),
+                format!(
+                    "--source: `{name}` is no file, no URL and no source of the configuration (there: {})",
+                    known.join(", ")
+                ),
             ));
         };
         settings.source.push(Source {
@@ -76,14 +89,21 @@ pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), E
 pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     enable(&mut settings, &args.source)?;
     let store = super::open_store(&settings).await?;
-    let bind = args.listen.clone().unwrap_or_else(|| settings.http.bind.clone());
-    let listener = TcpListener::bind(&bind)
-        .await
-        .map_err(|error| Ended::said(Exit::Usage, format!("listening on {bind}: {error}; choose another with --listen")))?;
+    let bind = args
+        .listen
+        .clone()
+        .unwrap_or_else(|| settings.http.bind.clone());
+    let listener = TcpListener::bind(&bind).await.map_err(|error| {
+        Ended::said(
+            Exit::Usage,
+            format!("listening on {bind}: {error}; choose another with --listen"),
+        )
+    })?;
     let address = listener.local_addr().map_err(Ended::internal)?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(signals(stop));
-    let worker = (args.role != Role::Web).then(|| spawn_worker(store.clone(), &settings, stopped.clone(), address));
+    let worker = (args.role != Role::Web)
+        .then(|| spawn_worker(store.clone(), &settings, stopped.clone(), address));
     let state = AppState {
         store,
         clock: Arc::new(SystemClock),
@@ -131,7 +151,11 @@ fn spawn_worker(
 }
 
 /// Serves until stopped, then lets open requests finish.
-pub(super) async fn serve(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> Result<(), Ended> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), Ended> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
         .with_graceful_shutdown(async move {
@@ -163,4 +187,3 @@ async fn wait() {
     }
     let _ = tokio::signal::ctrl_c().await;
 }
-

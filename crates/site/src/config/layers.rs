@@ -33,15 +33,23 @@ impl std::fmt::Display for Origin {
 const SECRET: [&str; 3] = ["api_key", "password", "secret"];
 
 /// The variables of this process that concern us.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars()
-        .filter(|(name, _)| name.starts_with("AUTHDEX__") || name == "DATABASE_URL" || name == "BIND")
+        .filter(|(name, _)| {
+            name.starts_with("AUTHDEX__") || name == "DATABASE_URL" || name == "BIND"
+        })
         .collect()
 }
 
 /// One variable of this process, for `@env:`.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -56,7 +64,10 @@ pub(super) fn merged(
     let mut origins = BTreeMap::new();
     if let Some(path) = file {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: shown.clone(), cause })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read {
+            path: shown.clone(),
+            cause,
+        })?;
         let over = table(&text, &shown)?;
         lay(&mut out, over, &defaults, &mut |key| {
             origins.insert(key.to_owned(), Origin::File(shown.clone()));
@@ -67,7 +78,10 @@ pub(super) fn merged(
         let key = match name.as_str() {
             "DATABASE_URL" => "store.url".to_owned(),
             "BIND" => "http.bind".to_owned(),
-            other => other.trim_start_matches("AUTHDEX__").to_ascii_lowercase().replace("__", "."),
+            other => other
+                .trim_start_matches("AUTHDEX__")
+                .to_ascii_lowercase()
+                .replace("__", "."),
         };
         let Some((section, member)) = key.split_once('.') else {
             return Err(unknown(name, &key, &defaults));
@@ -79,7 +93,10 @@ pub(super) fn merged(
             .ok_or_else(|| unknown(name, &key, &defaults))?;
         let value = typed(value, known).ok_or_else(|| ConfigError::Value {
             key: key.clone(),
-            said: format!("the variable {name} holds `{value}`, which is no {}", known.type_str()),
+            said: format!(
+                "the variable {name} holds `{value}`, which is no {}",
+                known.type_str()
+            ),
         })?;
         if let Some(Value::Table(section)) = out.get_mut(section) {
             section.insert(member.to_owned(), value);
@@ -124,11 +141,18 @@ fn lay(
                 }
             }
             (Some(Value::Array(known)), Value::Array(items)) => {
-                out.insert(section.clone(), Value::Array(whole_items(&section, known, items, defaults, place)?));
+                out.insert(
+                    section.clone(),
+                    Value::Array(whole_items(&section, known, items, defaults, place)?),
+                );
             }
             (Some(_), value) => {
                 return Err(ConfigError::Value {
-                    said: format!("a {} stands where a section belongs ({})", value.type_str(), place(&section)),
+                    said: format!(
+                        "a {} stands where a section belongs ({})",
+                        value.type_str(),
+                        place(&section)
+                    ),
                     key: section,
                 });
             }
@@ -149,7 +173,11 @@ fn whole_items(
     defaults: &Table,
     place: &mut dyn FnMut(&str) -> String,
 ) -> Result<Vec<Value>, ConfigError> {
-    let pattern = known.first().and_then(Value::as_table).cloned().unwrap_or_default();
+    let pattern = known
+        .first()
+        .and_then(Value::as_table)
+        .cloned()
+        .unwrap_or_default();
     items
         .into_iter()
         .map(|item| {
@@ -196,7 +224,12 @@ pub(super) fn keys(defaults: &Table) -> Vec<String> {
             Value::Array(items) => items.first().and_then(Value::as_table),
             _ => None,
         };
-        out.extend(members.into_iter().flat_map(|members| members.keys()).map(|key| format!("{section}.{key}")));
+        out.extend(
+            members
+                .into_iter()
+                .flat_map(|members| members.keys())
+                .map(|key| format!("{section}.{key}")),
+        );
     }
     out
 }
@@ -229,7 +262,12 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
                 return Some(number + 1);
             }
         }
-        if here && line.split('=').next().is_some_and(|left| left.trim() == name) {
+        if here
+            && line
+                .split('=')
+                .next()
+                .is_some_and(|left| left.trim() == name)
+        {
             return Some(number + 1);
         }
     }
@@ -257,7 +295,11 @@ fn typed(text: &str, known: &Value) -> Option<Value> {
 /// Replaces `@env:NAME` and `@file:PATH`; a secret written out is refused.
 fn read_references(table: &mut Table, above: &str) -> Result<(), ConfigError> {
     for (name, value) in table.iter_mut() {
-        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let key = if above.is_empty() {
+            name.clone()
+        } else {
+            format!("{above}.{name}")
+        };
         match value {
             Value::Table(inner) => read_references(inner, &key)?,
             Value::Array(items) => {
@@ -270,7 +312,10 @@ fn read_references(table: &mut Table, above: &str) -> Result<(), ConfigError> {
             Value::String(text) => {
                 let referenced = text.starts_with("@env:") || text.starts_with("@file:");
                 if referenced {
-                    *text = reference(text).map_err(|said| ConfigError::Value { key: key.clone(), said: said.0 })?;
+                    *text = reference(text).map_err(|said| ConfigError::Value {
+                        key: key.clone(),
+                        said: said.0,
+                    })?;
                 } else if !text.is_empty() && SECRET.contains(&name.as_str()) {
                     return Err(ConfigError::Value {
                         key,
@@ -296,7 +341,8 @@ pub struct ReferenceError(pub String);
 /// If there is no such variable, or the file cannot be read.
 pub fn reference(text: &str) -> Result<String, ReferenceError> {
     if let Some(name) = text.strip_prefix("@env:") {
-        return variable(name).ok_or_else(|| ReferenceError(format!("the environment has no variable {name}")));
+        return variable(name)
+            .ok_or_else(|| ReferenceError(format!("the environment has no variable {name}")));
     }
     if let Some(path) = text.strip_prefix("@file:") {
         return std::fs::read_to_string(path)
@@ -325,7 +371,10 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(table: Table) -> Result<T, C
 /// Durations and cron lines are checked by themselves, so that the message names their key.
 fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigError> {
     let key = format!("{section}.{member}");
-    let wrong = |said: String| ConfigError::Value { key: key.clone(), said };
+    let wrong = |said: String| ConfigError::Value {
+        key: key.clone(),
+        said,
+    };
     let default = DEFAULTS
         .parse::<Table>()
         .ok()
@@ -333,7 +382,11 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
     if let Some(default) = default
         && std::mem::discriminant(&default) != std::mem::discriminant(value)
     {
-        return Err(wrong(format!("is a {} and must be a {}", value.type_str(), default.type_str())));
+        return Err(wrong(format!(
+            "is a {} and must be a {}",
+            value.type_str(),
+            default.type_str()
+        )));
     }
     match (section, member, value) {
         ("policy", "cooldown" | "stale_after", Value::String(text))
@@ -378,17 +431,27 @@ pub fn printed(file: Option<&Path>, origin: bool) -> Result<String, ConfigError>
     Ok(out)
 }
 
-fn print_members(out: &mut String, section: &str, members: &Table, origins: Option<&BTreeMap<String, Origin>>) {
+fn print_members(
+    out: &mut String,
+    section: &str,
+    members: &Table,
+    origins: Option<&BTreeMap<String, Origin>>,
+) {
     for (member, value) in members {
         let key = format!("{section}.{member}");
         let shown = match value {
-            Value::String(text) if SECRET.contains(&member.as_str()) && !text.is_empty() => "\"***\"".to_owned(),
+            Value::String(text) if SECRET.contains(&member.as_str()) && !text.is_empty() => {
+                "\"***\"".to_owned()
+            }
             Value::String(text) if key == "store.url" => format!("{:?}", without_password(text)),
             other => other.to_string(),
         };
         out.push_str(&format!("{member} = {shown}"));
         if let Some(origins) = origins {
-            out.push_str(&format!("  # {}", origins.get(&key).unwrap_or(&Origin::Default)));
+            out.push_str(&format!(
+                "  # {}",
+                origins.get(&key).unwrap_or(&Origin::Default)
+            ));
         }
         out.push('\n');
     }

@@ -30,10 +30,17 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
             said: "at most three retries".into(),
         });
     }
-    settings.http.bind.parse::<std::net::SocketAddr>().map_err(|_| ConfigError::Value {
-        key: "http.bind".into(),
-        said: format!("`{}` is no address with port; write for example \"127.0.0.1:8080\"", settings.http.bind),
-    })?;
+    settings
+        .http
+        .bind
+        .parse::<std::net::SocketAddr>()
+        .map_err(|_| ConfigError::Value {
+            key: "http.bind".into(),
+            said: format!(
+                "`{}` is no address with port; write for example \"127.0.0.1:8080\"",
+                settings.http.bind
+            ),
+        })?;
     Ok(())
 }
 
@@ -41,49 +48,166 @@ fn rows(settings: &Settings) -> Vec<Row> {
     let policy = &settings.policy;
     let n = i64::from;
     vec![
-        ("policy.requests_per_scan_endpoint", n(policy.requests_per_scan_endpoint), 1, 45, 200),
-        ("policy.requests_per_scan_as", n(policy.requests_per_scan_as), 1, 12, 60),
+        (
+            "policy.requests_per_scan_endpoint",
+            n(policy.requests_per_scan_endpoint),
+            1,
+            45,
+            200,
+        ),
+        (
+            "policy.requests_per_scan_as",
+            n(policy.requests_per_scan_as),
+            1,
+            12,
+            60,
+        ),
         ("policy.scan_seconds", n(policy.scan_seconds), 1, 300, 900),
-        ("policy.connect_seconds", n(policy.connect_seconds), 1, 5, 30),
-        ("policy.first_byte_seconds", n(policy.first_byte_seconds), 1, 20, 60),
-        ("policy.request_seconds", n(policy.request_seconds), 1, 30, 120),
-        ("policy.body_bytes", n(policy.body_bytes), 1024, 262_144, 1_048_576),
-        ("policy.html_bytes", n(policy.html_bytes), 1024, 8192, 1_048_576),
-        ("policy.sse_bytes", n(policy.sse_bytes), 1024, 262_144, 1_048_576),
+        (
+            "policy.connect_seconds",
+            n(policy.connect_seconds),
+            1,
+            5,
+            30,
+        ),
+        (
+            "policy.first_byte_seconds",
+            n(policy.first_byte_seconds),
+            1,
+            20,
+            60,
+        ),
+        (
+            "policy.request_seconds",
+            n(policy.request_seconds),
+            1,
+            30,
+            120,
+        ),
+        (
+            "policy.body_bytes",
+            n(policy.body_bytes),
+            1024,
+            262_144,
+            1_048_576,
+        ),
+        (
+            "policy.html_bytes",
+            n(policy.html_bytes),
+            1024,
+            8192,
+            1_048_576,
+        ),
+        (
+            "policy.sse_bytes",
+            n(policy.sse_bytes),
+            1024,
+            262_144,
+            1_048_576,
+        ),
         ("policy.sse_seconds", n(policy.sse_seconds), 1, 15, 60),
-        ("policy.idle_stream_seconds", n(policy.idle_stream_seconds), 1, 5, 60),
+        (
+            "policy.idle_stream_seconds",
+            n(policy.idle_stream_seconds),
+            1,
+            5,
+            60,
+        ),
         ("policy.redirect_hops", n(policy.redirect_hops), 0, 3, 5),
         ("policy.operator_hosts", n(policy.operator_hosts), 1, 2, 20),
-        ("policy.global_per_second", n(policy.global_per_second), 1, 50, 500),
-        ("policy.host_interval_ms", n(policy.host_interval_ms), if settings.instance.mode == Mode::Public { 1000 } else { 50 }, i64::MAX, i64::MAX),
-        ("policy.private_interval_ms", n(policy.private_interval_ms), 0, i64::MAX, i64::MAX),
-        ("scan.concurrency", n(settings.scan.concurrency), 1, 2000, 2000),
-        ("schedule.batch", n(settings.schedule.batch), 1, 10_000, 10_000),
-        ("schedule.lease (ms)", settings.schedule.lease.0, 1_000, 900_000, 900_000),
+        (
+            "policy.global_per_second",
+            n(policy.global_per_second),
+            1,
+            50,
+            500,
+        ),
+        (
+            "policy.host_interval_ms",
+            n(policy.host_interval_ms),
+            if settings.instance.mode == Mode::Public {
+                1000
+            } else {
+                50
+            },
+            i64::MAX,
+            i64::MAX,
+        ),
+        (
+            "policy.private_interval_ms",
+            n(policy.private_interval_ms),
+            0,
+            i64::MAX,
+            i64::MAX,
+        ),
+        (
+            "scan.concurrency",
+            n(settings.scan.concurrency),
+            1,
+            2000,
+            2000,
+        ),
+        (
+            "schedule.batch",
+            n(settings.schedule.batch),
+            1,
+            10_000,
+            10_000,
+        ),
+        (
+            "schedule.lease (ms)",
+            settings.schedule.lease.0,
+            1_000,
+            900_000,
+            900_000,
+        ),
     ]
 }
 
 fn public_only(settings: &Settings) -> Result<(), ConfigError> {
     const MINUTE: i64 = 60_000;
     const DAY: i64 = 24 * 60 * MINUTE;
-    let wrong = |key: &str, said: &str| Err(ConfigError::Value { key: key.into(), said: said.into() });
+    let wrong = |key: &str, said: &str| {
+        Err(ConfigError::Value {
+            key: key.into(),
+            said: said.into(),
+        })
+    };
     if settings.interval().0 < 7 * DAY {
-        return wrong("policy.interval", "below 7d, the hard limit of a public instance");
+        return wrong(
+            "policy.interval",
+            "below 7d, the hard limit of a public instance",
+        );
     }
     if settings.policy.cooldown.0 < 10 * MINUTE {
-        return wrong("policy.cooldown", "below 10m, the hard limit of a public instance");
+        return wrong(
+            "policy.cooldown",
+            "below 10m, the hard limit of a public instance",
+        );
     }
     if settings.policy.retry_delays.len() > 2 {
-        return wrong("policy.retry_delays", "more than two retries, the hard limit of a public instance");
+        return wrong(
+            "policy.retry_delays",
+            "more than two retries, the hard limit of a public instance",
+        );
     }
     if settings.scan.allow_private {
-        return wrong("scan.allow_private", "a public instance never asks special-use addresses");
+        return wrong(
+            "scan.allow_private",
+            "a public instance never asks special-use addresses",
+        );
     }
     if settings.instance.contact.is_empty() {
-        return wrong("instance.contact", "a public instance says whom to write to; set a mail address");
+        return wrong(
+            "instance.contact",
+            "a public instance says whom to write to; set a mail address",
+        );
     }
     if settings.instance.public_url.is_empty() {
-        return wrong("instance.public_url", "a public instance names itself in every request; set its address");
+        return wrong(
+            "instance.public_url",
+            "a public instance names itself in every request; set its address",
+        );
     }
     Ok(())
 }

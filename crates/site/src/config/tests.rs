@@ -7,8 +7,11 @@ fn load(text: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("authdex.toml");
     std::fs::write(&path, text).expect("written");
-    Settings::from_layers(Some(&path), &[])
-        .map_err(|error| error.to_string().replace(&path.display().to_string(), "FILE"))
+    Settings::from_layers(Some(&path), &[]).map_err(|error| {
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "FILE")
+    })
 }
 
 #[test]
@@ -32,21 +35,45 @@ fn every_key_has_a_comment() {
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
     let said = load("[scan]\n\ndepht = \"passive\"\n").expect_err("refused");
-    assert_eq!(said, "configuration FILE line 3: unknown key `scan.depht`; did you mean `scan.depth`?");
+    assert_eq!(
+        said,
+        "configuration FILE line 3: unknown key `scan.depht`; did you mean `scan.depth`?"
+    );
     let said = load("[policies]\nx = 1\n").expect_err("refused");
-    assert!(said.starts_with("configuration FILE line 1: unknown key `policies`"), "{said}");
+    assert!(
+        said.starts_with("configuration FILE line 1: unknown key `policies`"),
+        "{said}"
+    );
 }
 
 #[test]
 fn wrong_values_are_named() {
     for (text, expected) in [
-        ("[scan]\nconcurrency = \"many\"\n", "configuration scan.concurrency: is a string and must be a integer"),
-        ("[policy]\ncooldown = \"soon\"\n", "configuration policy.cooldown: `soon` is no duration"),
-        ("[http]\nbind = \"here\"\n", "configuration http.bind: `here` is no address with port"),
-        ("[policy]\nscan_seconds = 100000\n", "configuration policy.scan_seconds: 100000 is outside 1 to 900"),
-        ("[schedule]\nregistry_sync = \"now\"\n", "configuration schedule.registry_sync:"),
+        (
+            "[scan]\nconcurrency = \"many\"\n",
+            "configuration scan.concurrency: is a string and must be a integer",
+        ),
+        (
+            "[policy]\ncooldown = \"soon\"\n",
+            "configuration policy.cooldown: `soon` is no duration",
+        ),
+        (
+            "[http]\nbind = \"here\"\n",
+            "configuration http.bind: `here` is no address with port",
+        ),
+        (
+            "[policy]\nscan_seconds = 100000\n",
+            "configuration policy.scan_seconds: 100000 is outside 1 to 900",
+        ),
+        (
+            "[schedule]\nregistry_sync = \"now\"\n",
+            "configuration schedule.registry_sync:",
+        ),
         ("[scan\n", "configuration FILE line 1:"),
-        ("[[source]]\nname = \"x\"\napi_key = \"abc\"\n", "configuration source.api_key: secrets are not written"),
+        (
+            "[[source]]\nname = \"x\"\napi_key = \"abc\"\n",
+            "configuration source.api_key: secrets are not written",
+        ),
     ] {
         let said = load(text).expect_err("refused");
         assert!(said.starts_with(expected), "{said}");
@@ -59,14 +86,23 @@ fn a_public_instance_keeps_its_limits() {
     let base = "[instance]\nmode = \"public\"\ncontact = \"a@example.org\"\npublic_url = \"https://index.example.org\"\n";
     load(base).expect("fine");
     for (more, key) in [
-        ("[policy]\nrequests_per_scan_endpoint = 46\n", "policy.requests_per_scan_endpoint"),
-        ("[policy]\nhost_interval_ms = 500\n", "policy.host_interval_ms"),
+        (
+            "[policy]\nrequests_per_scan_endpoint = 46\n",
+            "policy.requests_per_scan_endpoint",
+        ),
+        (
+            "[policy]\nhost_interval_ms = 500\n",
+            "policy.host_interval_ms",
+        ),
         ("[policy]\ninterval = \"1d\"\n", "policy.interval"),
         ("[policy]\ncooldown = \"1m\"\n", "policy.cooldown"),
         ("[scan]\nallow_private = true\n", "scan.allow_private"),
     ] {
         let said = load(&format!("{base}{more}")).expect_err("refused");
-        assert!(said.contains(key) && said.contains("public instance"), "{said}");
+        assert!(
+            said.contains(key) && said.contains("public instance"),
+            "{said}"
+        );
     }
     let said = load("[instance]\nmode = \"public\"\n").expect_err("refused");
     assert!(said.contains("instance.contact"), "{said}");
@@ -85,7 +121,9 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(settings.http.bind, "127.0.0.1:2");
     assert_eq!(settings.scan.concurrency, 7);
     let wrong = [("AUTHDEX__SCAN__CONCURENCY".to_owned(), "7".to_owned())];
-    let said = Settings::from_layers(None, &wrong).expect_err("refused").to_string();
+    let said = Settings::from_layers(None, &wrong)
+        .expect_err("refused")
+        .to_string();
     assert!(said.contains("did you mean `scan.concurrency`?"), "{said}");
 }
 

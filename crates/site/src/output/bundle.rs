@@ -27,7 +27,9 @@ pub enum BundleError {
         cause: std::io::Error,
     },
     /// Not a bundle and not evidence.
-    #[error("evidence {path}: {said}; expected a bundle written by --evidence, or its evidence.json")]
+    #[error(
+        "evidence {path}: {said}; expected a bundle written by --evidence, or its evidence.json"
+    )]
     Form {
         /// Which.
         path: PathBuf,
@@ -56,32 +58,53 @@ struct Member {
 ///
 /// If the file cannot be written.
 pub fn write(path: &Path, evidence: &Evidence, report: &Report) -> Result<(), BundleError> {
-    let form = |said: String| BundleError::Form { path: path.to_owned(), said };
+    let form = |said: String| BundleError::Form {
+        path: path.to_owned(),
+        said,
+    };
     let evidence_json = evidence.encode().map_err(|error| form(error.to_string()))?;
     let report_json = serde_json::to_vec_pretty(report).map_err(|error| form(error.to_string()))?;
     let member = |name: &str, bytes: &[u8]| Member {
         name: name.into(),
         bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
     };
     let manifest = Manifest {
         schema: SCHEMA.into(),
         scanner: format!("authdex {}", evidence.scanner),
-        files: vec![member("evidence.json", &evidence_json), member("report.json", &report_json)],
+        files: vec![
+            member("evidence.json", &evidence_json),
+            member("report.json", &report_json),
+        ],
     };
-    let manifest_json = serde_json::to_vec_pretty(&manifest).map_err(|error| form(error.to_string()))?;
+    let manifest_json =
+        serde_json::to_vec_pretty(&manifest).map_err(|error| form(error.to_string()))?;
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
     for (name, bytes) in [
         ("manifest.json", &manifest_json),
         ("evidence.json", &evidence_json),
         ("report.json", &report_json),
     ] {
-        zip.start_file(name, options).map_err(|error| form(error.to_string()))?;
-        zip.write_all(bytes).map_err(|cause| BundleError::File { path: path.to_owned(), cause })?;
+        zip.start_file(name, options)
+            .map_err(|error| form(error.to_string()))?;
+        zip.write_all(bytes).map_err(|cause| BundleError::File {
+            path: path.to_owned(),
+            cause,
+        })?;
     }
-    let bytes = zip.finish().map_err(|error| form(error.to_string()))?.into_inner();
-    std::fs::write(path, bytes).map_err(|cause| BundleError::File { path: path.to_owned(), cause })
+    let bytes = zip
+        .finish()
+        .map_err(|error| form(error.to_string()))?
+        .into_inner();
+    std::fs::write(path, bytes).map_err(|cause| BundleError::File {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// Reads the evidence of a bundle, or a bare `evidence.json`.
@@ -90,28 +113,49 @@ pub fn write(path: &Path, evidence: &Evidence, report: &Report) -> Result<(), Bu
 ///
 /// If the file is neither, or a member does not match its digest.
 pub fn read(path: &Path) -> Result<Evidence, BundleError> {
-    let bytes = std::fs::read(path).map_err(|cause| BundleError::File { path: path.to_owned(), cause })?;
-    let form = |said: String| BundleError::Form { path: path.to_owned(), said };
+    let bytes = std::fs::read(path).map_err(|cause| BundleError::File {
+        path: path.to_owned(),
+        cause,
+    })?;
+    let form = |said: String| BundleError::Form {
+        path: path.to_owned(),
+        said,
+    };
     if !bytes.starts_with(b"PK") {
         return Evidence::decode(&bytes).map_err(|error| form(error.to_string()));
     }
-    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| form(error.to_string()))?;
+    let mut zip =
+        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| form(error.to_string()))?;
     let manifest: Manifest =
-        serde_json::from_slice(&member(&mut zip, "manifest.json").map_err(form)?).map_err(|error| form(error.to_string()))?;
+        serde_json::from_slice(&member(&mut zip, "manifest.json").map_err(form)?)
+            .map_err(|error| form(error.to_string()))?;
     if manifest.schema != SCHEMA {
-        return Err(form(format!("its schema is `{}`, this version reads {SCHEMA}", manifest.schema)));
+        return Err(form(format!(
+            "its schema is `{}`, this version reads {SCHEMA}",
+            manifest.schema
+        )));
     }
     let evidence = member(&mut zip, "evidence.json").map_err(form)?;
-    let digest: String = Sha256::digest(&evidence).iter().map(|byte| format!("{byte:02x}")).collect();
-    let listed = manifest.files.iter().find(|file| file.name == "evidence.json");
+    let digest: String = Sha256::digest(&evidence)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let listed = manifest
+        .files
+        .iter()
+        .find(|file| file.name == "evidence.json");
     if listed.is_none_or(|file| file.sha256 != digest) {
-        return Err(form("evidence.json does not match the digest in its manifest".into()));
+        return Err(form(
+            "evidence.json does not match the digest in its manifest".into(),
+        ));
     }
     Evidence::decode(&evidence).map_err(|error| form(error.to_string()))
 }
 
 fn member(zip: &mut zip::ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>, String> {
-    let file = zip.by_name(name).map_err(|error| format!("{name}: {error}"))?;
+    let file = zip
+        .by_name(name)
+        .map_err(|error| format!("{name}: {error}"))?;
     let mut out = Vec::new();
     file.take(MEMBER_BYTES + 1)
         .read_to_end(&mut out)

@@ -23,12 +23,19 @@ pub struct Style {
 /// One report.
 #[must_use]
 pub fn report(report: &Report, style: Style) -> String {
-    let mut page = Page { out: String::new(), style };
+    let mut page = Page {
+        out: String::new(),
+        style,
+    };
     head(&mut page, report);
     steps(&mut page, report);
     let findings = finding::sorted(report, None);
     group(&mut page, "TO FIX BY THE MCP SERVER", &findings.server);
-    group(&mut page, "TO FIX BY THE AUTHORIZATION SERVER", &findings.authorization_server);
+    group(
+        &mut page,
+        "TO FIX BY THE AUTHORIZATION SERVER",
+        &findings.authorization_server,
+    );
     unsettled(&mut page, report, &findings.unsure);
     if style.all {
         listed(&mut page, "HOLDS", &findings.passes);
@@ -57,14 +64,20 @@ impl Page {
             "head" => "1",
             _ => "2",
         };
-        if self.style.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.style.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A paragraph below a label, hanging.
     fn paragraph(&mut self, indent: &str, label: &str, text: &str) {
         let first = format!("{indent}{label}");
         let rest = " ".repeat(first.chars().count());
-        let options = textwrap::Options::new(WIDTH).initial_indent(&first).subsequent_indent(&rest);
+        let options = textwrap::Options::new(WIDTH)
+            .initial_indent(&first)
+            .subsequent_indent(&rest);
         for line in textwrap::wrap(text, options) {
             self.line(&line);
         }
@@ -83,15 +96,34 @@ fn head(page: &mut Page, report: &Report) {
         Some(score) => format!("score {score:.1}, coverage {:.1} %", report.grade.coverage),
         None => format!("coverage {:.1} %", report.grade.coverage),
     };
-    page.line(&format!("{letter} {word} · {score} · {}, {}", words::class(report.class), words::era(report.era)));
+    page.line(&format!(
+        "{letter} {word} · {score} · {}, {}",
+        words::class(report.class),
+        words::era(report.era)
+    ));
     page.paragraph("      ", "", one_line(report).as_str());
     if let Some(cap) = biting_cap(&report.grade) {
-        let whose = if cap.as_only { " (authorization server)" } else { "" };
+        let whose = if cap.as_only {
+            " (authorization server)"
+        } else {
+            ""
+        };
         let band = report.grade.uncapped.map_or("", |letter| letter.as_str());
-        page.paragraph("      ", "", &format!("Capped at {} by {}{whose}; the score alone would be {band}.", cap.letter, cap.check));
+        page.paragraph(
+            "      ",
+            "",
+            &format!(
+                "Capped at {} by {}{whose}; the score alone would be {band}.",
+                cap.letter, cap.check
+            ),
+        );
     }
     if let Some(exposure) = report.exposure {
-        page.paragraph("      ", "", &format!("{}: {}", exposure.as_str(), words::exposure(exposure)));
+        page.paragraph(
+            "      ",
+            "",
+            &format!("{}: {}", exposure.as_str(), words::exposure(exposure)),
+        );
     }
     page.line("");
 }
@@ -114,8 +146,15 @@ fn steps(page: &mut Page, report: &Report) {
             Some(check) if step.tone != "pass" => format!(" ({check})"),
             _ => String::new(),
         };
-        let breaks = if step.breaks { "  <- the first broken step" } else { "" };
-        page.line(&format!("{sign}  {:<18}{}{check}{breaks}", step.name, step.says));
+        let breaks = if step.breaks {
+            "  <- the first broken step"
+        } else {
+            ""
+        };
+        page.line(&format!(
+            "{sign}  {:<18}{}{check}{breaks}",
+            step.name, step.says
+        ));
     }
     page.line("");
 }
@@ -138,16 +177,30 @@ fn group(page: &mut Page, heading: &str, findings: &[View]) {
         let id = page.paint("head", &finding.check);
         page.line(&format!("  {verdict}  {id}  {}{lost}", finding.severity));
         let seen = match finding.seen.first() {
-            Some(seen) => format!("{} (exchange {}, {})", finding.detail.as_str(), seen.exchange, seen.at.as_str()),
+            Some(seen) => format!(
+                "{} (exchange {}, {})",
+                finding.detail.as_str(),
+                seen.exchange,
+                seen.at.as_str()
+            ),
             None => finding.detail.as_str().to_owned(),
         };
         page.paragraph("        ", "seen  ", &seen);
         page.paragraph("        ", "why   ", finding.why);
         page.paragraph("        ", "fix   ", finding.fix);
-        let rules: Vec<&str> = finding.cites.iter().map(|cite| cite.text.as_str()).take(2).collect();
+        let rules: Vec<&str> = finding
+            .cites
+            .iter()
+            .map(|cite| cite.text.as_str())
+            .take(2)
+            .collect();
         page.paragraph("        ", "rule  ", &rules.join("; "));
         if finding.unvalidated {
-            page.paragraph("        ", "note  ", "seen over a connection whose certificate did not validate");
+            page.paragraph(
+                "        ",
+                "note  ",
+                "seen over a connection whose certificate did not validate",
+            );
         }
         page.line("");
     }
@@ -160,8 +213,16 @@ fn unsettled(page: &mut Page, report: &Report, unsure: &[View]) {
     let heading = page.paint("head", "COULD NOT BE TOLD");
     page.line(&heading);
     for view in unsure {
-        let weighty = if report.grade.unsettled.contains(&view.check) { " (counts much)" } else { "" };
-        page.paragraph("  ", "?  ", &format!("{}{weighty}: {}", view.check, view.detail.as_str()));
+        let weighty = if report.grade.unsettled.contains(&view.check) {
+            " (counts much)"
+        } else {
+            ""
+        };
+        page.paragraph(
+            "  ",
+            "?  ",
+            &format!("{}{weighty}: {}", view.check, view.detail.as_str()),
+        );
     }
     page.line("");
 }
@@ -184,8 +245,14 @@ fn foot(page: &mut Page, report: &Report, findings: &finding::Findings) {
             .into_iter()
             .filter_map(|revision| {
                 let grade = report.grades.get(&revision)?;
-                let claimed = report.claimed.is_some_and(|claimed| claimed.revision == revision);
-                Some(format!("{revision} {}{}", Mark::of(grade).text, if claimed { " (claimed)" } else { "" }))
+                let claimed = report
+                    .claimed
+                    .is_some_and(|claimed| claimed.revision == revision);
+                Some(format!(
+                    "{revision} {}{}",
+                    Mark::of(grade).text,
+                    if claimed { " (claimed)" } else { "" }
+                ))
             })
             .collect();
         page.paragraph("  ", "by revision    ", &letters.join(" · "));
@@ -199,7 +266,13 @@ fn foot(page: &mut Page, report: &Report, findings: &finding::Findings) {
             ),
         );
     }
-    let counts = |verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let counts = |verdict| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.verdict == verdict)
+            .count()
+    };
     page.paragraph(
         "  ",
         "checks         ",
@@ -215,11 +288,24 @@ fn foot(page: &mut Page, report: &Report, findings: &finding::Findings) {
     page.paragraph(
         "  ",
         "we sent        ",
-        &format!("{} requests in {:.1} s, depth {}, rubric {}", report.requests.total, f64::from(report.duration_ms) / 1000.0, report.depth.as_str(), report.grade.rubric),
+        &format!(
+            "{} requests in {:.1} s, depth {}, rubric {}",
+            report.requests.total,
+            f64::from(report.duration_ms) / 1000.0,
+            report.depth.as_str(),
+            report.grade.rubric
+        ),
     );
-    let worst = findings.server.first().or(findings.authorization_server.first());
+    let worst = findings
+        .server
+        .first()
+        .or(findings.authorization_server.first());
     if let Some(next) = worst {
-        page.paragraph("  ", "next           ", &format!("authdex explain {}", next.check));
+        page.paragraph(
+            "  ",
+            "next           ",
+            &format!("authdex explain {}", next.check),
+        );
     }
     page.line("");
 }
