@@ -56,7 +56,8 @@ const VOLATILE: [&str; 36] = [
     "x-served-by",
 ];
 
-fn is_volatile(name: &str) -> bool {
+/// Whether a header (name in lower case) is left out of surfaces; no check may read such a one.
+pub(crate) fn is_volatile(name: &str) -> bool {
     VOLATILE.contains(&name)
         || name.ends_with("request-id")
         || name.ends_with("requestid")

@@ -59,6 +59,48 @@ pub fn visible(facts: &Facts<'_>) -> Option<Vec<Tool>> {
     seen.then_some(tools)
 }
 
+/// What one kind of list showed to a caller without credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// Which list.
+    pub list: List,
+    /// Names (or, for resources, URIs) of its entries.
+    pub names: Vec<String>,
+    /// The exchange that shows it.
+    pub exchange: ExchangeId,
+}
+
+/// First pages of all lists that were readable without credentials; of a list that both eras
+/// show, the longer one.
+#[must_use]
+pub fn inventory(facts: &Facts<'_>) -> Vec<Inventory> {
+    [List::Tools, List::Prompts, List::Resources, List::Templates]
+        .into_iter()
+        .filter_map(|list| {
+            [Purpose::ModernList(list), Purpose::LegacyList(list)]
+                .into_iter()
+                .filter_map(|purpose| {
+                    let answer = facts.answer(purpose)?;
+                    let entries = answer.result()?.get(list.member())?.as_array()?;
+                    Some(Inventory {
+                        list,
+                        names: entries.iter().map(name_of).collect(),
+                        exchange: answer.exchange.id,
+                    })
+                })
+                .max_by_key(|found| found.names.len())
+        })
+        .collect()
+}
+
+fn name_of(entry: &Value) -> String {
+    ["name", "uri", "uriTemplate"]
+        .iter()
+        .find_map(|member| entry.get(member)?.as_str())
+        .unwrap_or_default()
+        .to_owned()
+}
+
 fn read(entry: &Value, exchange: ExchangeId, position: usize) -> Option<Tool> {
     let name = entry.get("name")?.as_str()?.to_owned();
     let hint = |hint: &str| {
@@ -129,30 +171,24 @@ pub fn danger(tool: &Tool) -> Option<Danger> {
         "delete", "drop", "write", "update", "send", "execute", "run", "shell", "sql", "transfer",
         "pay", "deploy", "remove",
     ];
-    const COMMANDS: [&str; 7] = [
-        "command",
-        "cmd",
-        "sql",
-        "shell",
-        "script",
-        "code",
-        "sql_query",
-    ];
+    const COMMANDS: [&str; 6] = ["command", "cmd", "sql", "shell", "script", "sql_query"];
     if tool.read_only == Some(true) {
         return None;
     }
+    let executing = |word: String| {
+        matches!(
+            word.as_str(),
+            "execute" | "executes" | "exec" | "run" | "runs" | "shell" | "sql" | "eval"
+        )
+    };
+    let named = words(&tool.name).any(executing);
+    let described = named || words(&tool.description).any(executing);
     let executes = tool.properties.iter().any(|(name, schema)| {
-        COMMANDS.contains(&name.to_ascii_lowercase().as_str())
-            && schema.get("type").and_then(Value::as_str) == Some("string")
-            && schema.get("enum").is_none()
-    }) && words(&tool.name)
-        .chain(words(&tool.description))
-        .any(|word| {
-            matches!(
-                word.as_str(),
-                "execute" | "exec" | "run" | "shell" | "sql" | "eval"
-            )
-        });
+        let name = name.to_ascii_lowercase();
+        // `code` is often a country or a voucher; it counts where the tool's name executes.
+        let takes = COMMANDS.contains(&name.as_str()) && described || name == "code" && named;
+        takes && is_text(schema) && schema.get("enum").is_none()
+    });
     if executes {
         return Some(Danger::Executes);
     }
@@ -168,8 +204,71 @@ pub fn danger(tool: &Tool) -> Option<Danger> {
         .then_some(Danger::Verb)
 }
 
+/// Whether a property takes a string (perhaps among other types).
+#[must_use]
+pub fn is_text(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(name)) => name == "string",
+        Some(Value::Array(names)) => names.iter().any(|name| name.as_str() == Some("string")),
+        _ => false,
+    }
+}
+
+/// Whether a property name means a credential: a key, token, secret or password as such, and
+/// not its name, length or place.
+#[must_use]
+pub fn names_credential(property: &str) -> bool {
+    /// Last words of names that say something about a credential.
+    const ABOUT: [&str; 20] = [
+        "id", "ids", "name", "names", "type", "types", "length", "count", "policy", "path", "url",
+        "uri", "ref", "hint", "strength", "field", "label", "status", "expiry", "version",
+    ];
+    let words: Vec<String> = words(property).collect();
+    if words
+        .last()
+        .is_some_and(|last| ABOUT.contains(&last.as_str()))
+    {
+        return false;
+    }
+    let single = words.iter().any(|word| {
+        matches!(word.as_str(), "secret" | "secrets" | "bearer")
+            || [
+                "apikey",
+                "accesstoken",
+                "privatekey",
+                "clientsecret",
+                "passwd",
+            ]
+            .iter()
+            .any(|part| word.contains(part))
+            || word.contains("password")
+            || word.starts_with("credential")
+    });
+    let pair = words.windows(2).any(|pair| {
+        matches!(
+            (pair[0].as_str(), pair[1].as_str()),
+            ("api", "key") | ("access", "token") | ("private", "key")
+        )
+    });
+    single || pair
+}
+
+/// Whether a property name means obvious personal data.
+#[must_use]
+pub fn names_person(property: &str) -> bool {
+    let words: Vec<String> = words(property).collect();
+    words.iter().any(|word| {
+        matches!(
+            word.as_str(),
+            "email" | "emails" | "phone" | "telephone" | "ssn" | "dob" | "birthdate" | "birthday"
+        )
+    }) || words
+        .windows(3)
+        .any(|three| three == ["date", "of", "birth"])
+}
+
 /// Lower-case words of a name in any of the usual spellings, or of a sentence.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     let mut spaced = String::with_capacity(text.len() + 8);
     let mut previous_lower = false;
     for c in text.chars() {
@@ -188,4 +287,94 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .map(str::to_owned)
         .collect::<Vec<_>>()
         .into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Danger, Tool, danger, names_credential, names_person};
+    use crate::check::Place;
+    use serde_json::json;
+
+    fn tool(name: &str, description: &str, property: &str) -> Tool {
+        Tool {
+            name: name.into(),
+            description: description.into(),
+            read_only: None,
+            destructive: None,
+            properties: vec![(property.into(), json!({ "type": "string" }))],
+            required: Vec::new(),
+            declares_security: false,
+            place: Place::body(0, "/result/tools/0"),
+        }
+    }
+
+    #[test]
+    fn credentials_are_told_from_what_is_said_about_them() {
+        for name in [
+            "apiKey",
+            "api_key",
+            "API-KEY",
+            "openai_api_key",
+            "access_token",
+            "accessToken",
+            "password",
+            "dbPassword",
+            "client_secret",
+            "privateKey",
+            "bearer",
+            "credentials",
+        ] {
+            assert!(names_credential(name), "{name}");
+        }
+        for name in [
+            "token",
+            "next_token",
+            "page_token",
+            "token_address",
+            "max_tokens",
+            "secretary",
+            "secret_name",
+            "password_length",
+            "credential_id",
+            "key",
+            "access_token_type",
+        ] {
+            assert!(!names_credential(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn personal_data_is_known_by_name() {
+        for name in ["email", "userEmail", "phone_number", "ssn", "date_of_birth"] {
+            assert!(names_person(name), "{name}");
+        }
+        for name in ["emailing", "region", "tenant", "birth"] {
+            assert!(!names_person(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_country_code_is_no_program() {
+        assert_eq!(
+            danger(&tool("lookup", "Runs a lookup by country code.", "code")),
+            None
+        );
+        assert_eq!(
+            danger(&tool("run_code", "Runs Python.", "code")),
+            Some(Danger::Executes)
+        );
+        assert_eq!(
+            danger(&tool("query", "Executes SQL on the warehouse.", "sql")),
+            Some(Danger::Executes)
+        );
+        assert_eq!(
+            danger(&tool("deleteNote", "Deletes.", "id")),
+            Some(Danger::Verb)
+        );
+        let mut annotated = tool("wipe", "", "id");
+        annotated.destructive = Some(true);
+        assert_eq!(danger(&annotated), Some(Danger::Annotated));
+        annotated.read_only = Some(true);
+        assert_eq!(danger(&annotated), None);
+    }
 }
