@@ -162,3 +162,60 @@ fn causes_are_other_checks() {
     }
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+/// The working catalogue, where it lies beside the repository: level, party, class, severity
+/// and revisions of every check are those written there.
+#[test]
+fn the_table_agrees_with_the_working_catalogue() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/spec/checks.md");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("skipped: {} is not here", path.display());
+        return;
+    };
+    let mut order = Vec::new();
+    let mut wrong = Vec::new();
+    for entry in text.split("\n#### ").skip(1) {
+        let id = entry.lines().next().unwrap_or_default().trim();
+        let line = |name: &str| {
+            entry
+                .lines()
+                .find(|line| line.starts_with(&format!("- **{name}**")))
+                .unwrap_or_default()
+        };
+        order.push(id.to_owned());
+        let Some(check) = by_id(id) else {
+            wrong.push(format!("{id} is missing"));
+            continue;
+        };
+        let parties: Vec<&str> = check
+            .party
+            .iter()
+            .map(|party| match party {
+                crate::check::Party::Server => "MCP server",
+                crate::check::Party::AuthorizationServer => "authorization server",
+            })
+            .collect();
+        let head = format!(
+            "- **Level** {} · **Party** {} · **Class** {} · **Severity if failed** {}",
+            check.level.as_str(),
+            parties.join(", "),
+            check.class.as_str(),
+            check.severity.as_str(),
+        );
+        if line("Level") != head {
+            wrong.push(format!("{id}: {head}\n    but {}", line("Level")));
+        }
+        let letters = Revision::ALL
+            .map(|revision| format!("{revision} {:?}", check.revisions.at(revision)))
+            .join(" · ");
+        if !line("Revisions").contains(&letters) {
+            wrong.push(format!("{id}: {letters}\n    but {}", line("Revisions")));
+        }
+    }
+    let ours: Vec<&str> = all().map(|check| check.id).collect();
+    if ours != order {
+        wrong.push("the order differs".into());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
