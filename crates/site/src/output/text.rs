@@ -97,9 +97,9 @@ fn head(page: &mut Page, report: &Report) {
         None => format!("coverage {:.1} %", report.grade.coverage),
     };
     page.line(&format!(
-        "{letter} {word} · {score} · {}, {}",
+        "{letter} {word} · {score} · {}, wire era {}",
         words::class(report.class),
-        words::era(report.era)
+        report.era.as_str()
     ));
     page.paragraph("      ", "", one_line(report).as_str());
     if let Some(cap) = biting_cap(&report.grade) {
