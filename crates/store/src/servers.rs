@@ -13,7 +13,6 @@ use crate::error::{Result, during};
 use crate::ids::Kind;
 use crate::rows::{ServerRow, TargetId};
 
-
 /// The columns of a [`ServerRow`], of `target t JOIN visit v`.
 const COLUMNS: &str = "t.id, t.public_id, t.url, t.host, t.name, t.name_key, \
     t.sources, t.class, t.era, t.exposure, t.letter, t.badge, t.score, t.coverage, t.doubtful, \
