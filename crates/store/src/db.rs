@@ -226,6 +226,10 @@ async fn open_postgres(url: &str, options: OpenOptions) -> Result<PgPool, StoreE
     })?;
     let parsed = parsed
         .application_name("authdex")
+        .options([(
+            "lock_timeout",
+            options.wait_ms.saturating_mul(2).to_string(),
+        )])
         .statement_cache_capacity(200)
         .disable_statement_logging();
     let failed = |why: String| StoreError::Open {

@@ -1,0 +1,15 @@
+//! The contract of the store: every public method, on both engines, each test in a database of
+//! its own.
+
+#[path = "../support/db.rs"]
+mod db;
+#[path = "../support/report.rs"]
+mod report;
+
+mod contract;
+mod faults;
+mod history;
+mod kit;
+mod lists;
+mod scheduling;
+mod schema;
