@@ -10,4 +10,5 @@ mod stage;
 mod certificates;
 mod names;
 mod probing;
+mod properties;
 mod registry;

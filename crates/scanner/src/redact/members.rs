@@ -61,7 +61,7 @@ fn member(text: &str, quote: usize, in_key: bool) -> (Vec<Secret>, usize) {
     let rest = &text.as_bytes()[value..];
     let ahead = rest.iter().take_while(|byte| **byte == b'\\').count();
     match rest.get(ahead) {
-        Some(b'"') => {
+        Some(b'"') if ahead == level => {
             let secret = string(text, value + ahead + 1, level, secrecy, in_key);
             (secret.into_iter().collect(), 0)
         }
@@ -71,7 +71,8 @@ fn member(text: &str, quote: usize, in_key: bool) -> (Vec<Secret>, usize) {
             let quote = format!("{}\"", "\\".repeat(level));
             let written = Written::new(marker::MEMBER).len(&text[value..end]);
             // Still an array, and the same when it is read again.
-            let inner = &text[value + 1..end.saturating_sub(1).max(value + 1)];
+            let inner = text[value..end].trim_start_matches('[');
+            let inner = inner.strip_suffix(']').unwrap_or(inner);
             if marker::is_one(inner.trim_matches(['"', '\\'])) || inner.trim().is_empty() {
                 return (Vec::new(), end);
             }
@@ -139,7 +140,9 @@ fn strings(text: &str, start: usize, level: usize, secrecy: Secrecy) -> Vec<Secr
     let mut at = start + 1;
     while let Some(byte) = text.as_bytes().get(at) {
         match byte {
-            b'[' | b'{' | b']' | b'}' | b':' => break,
+            b'[' | b'{' | b']' | b'}' | b':' | b'\n' => break,
+            // A quote of another level ends the text around the array.
+            b'"' if backslashes(text, at) != level => break,
             b'"' => {
                 let (Ok(end) | Err(end)) = string_end(text, at + 1, level, usize::MAX);
                 found.extend(string(text, at + 1, level, secrecy, false));
@@ -165,6 +168,7 @@ fn array_end(text: &str, start: usize, level: usize) -> usize {
                     return at + 1;
                 }
             }
+            b'"' if backslashes(text, at) != level => return at - backslashes(text, at),
             b'"' => {
                 let (Ok(end) | Err(end)) = string_end(text, at + 1, level, usize::MAX);
                 at = end;

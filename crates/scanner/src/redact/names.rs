@@ -229,13 +229,14 @@ fn secrets_of_queries(text: &str) -> Vec<(usize, usize, &str, &'static str)> {
             let end = after
                 .find(|c: char| c.is_whitespace() || "/?#\"'<>\\`,".contains(c))
                 .unwrap_or(after.len());
+            at += 3;
             if let Some(user) = after[..end].rfind('@')
                 && user > 0
                 && !marker::is_one(&after[..user])
             {
-                found.push((at + 3, user, "", marker::USERINFO));
+                found.push((at, user, "", marker::USERINFO));
+                at += user;
             }
-            at += 3;
             continue;
         }
         let Some(c) = rest.chars().next() else { break };

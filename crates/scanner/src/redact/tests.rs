@@ -269,6 +269,23 @@ fn urls_stay_urls() {
 }
 
 #[test]
+fn what_random_texts_found() {
+    for text in [
+        // An array that does not end, and ends in the middle of a character's bytes.
+        "\"kty\" \"oth\":[#é",
+        // A parameter inside of user information.
+        "https://&access_token=%@",
+    ] {
+        blanked(text);
+    }
+    // The text of one member looks like the beginning of another.
+    assert_eq!(
+        blanked(r#"{"text":"\"token\":[","access_token":"cAnArY"}"#),
+        r#"{"text":"\"token\":[","access_token":"[redacted:member:len=6]"}"#
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_are_blanked_too() {
     let mut raw = vec![0xff, 0xc3, b' '];
     raw.extend_from_slice(br#"{"access_token":"cAnArY"}"#);
