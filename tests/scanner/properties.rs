@@ -293,16 +293,20 @@ proptest! {
     #[test]
     fn blanking_twice_changes_nothing(text in hostile(), name in "[a-z-]{1,14}") {
         let once = redact::body(&text).into_owned();
-        prop_assert_eq!(redact::body(&once).into_owned(), once.clone());
+        let twice = redact::body(&once).into_owned();
+        prop_assert_eq!(twice, once.as_str());
         prop_assert!(once.len() <= text.len() * 40 + 40);
         let once = redact::url(&text).into_owned();
-        prop_assert_eq!(redact::url(&once).into_owned(), once.clone());
+        let twice = redact::url(&once).into_owned();
+        prop_assert_eq!(twice, once.as_str());
         let names = [name.as_str(), "set-cookie", "authorization", "mcp-session-id", "location"];
         for name in names {
             let once = redact::response_header(name, &text, &["earlier"]).into_owned();
-            prop_assert_eq!(redact::response_header(name, &once, &["earlier"]).into_owned(), once.clone());
+            let twice = redact::response_header(name, &once, &["earlier"]).into_owned();
+            prop_assert_eq!(twice, once.as_str());
             let once = redact::request_header(name, &text).into_owned();
-            prop_assert_eq!(redact::request_header(name, &once).into_owned(), once.clone());
+            let twice = redact::request_header(name, &once).into_owned();
+            prop_assert_eq!(twice, once.as_str());
         }
     }
 
