@@ -90,7 +90,7 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
             tls: Some(TlsSeen {
                 version: "1.3".into(),
                 leaf_sha256: "5a".repeat(32),
-                names: vec![asked.host.clone()],
+                names: vec![asked.host],
                 issuer: "CN=Example CA".into(),
                 not_before: START.plus(-30 * DAY),
                 not_after: START.plus(330 * DAY),
@@ -188,9 +188,8 @@ pub(crate) async fn empty() -> Store {
     store
 }
 
-/// A store with the fleet of the demo scanned over twelve weeks, and its newest instant.
-pub(crate) async fn filled() -> (Store, Millis) {
-    let store = empty().await;
+/// Twelve weeks of the fleet of the demo in a store; gives its newest instant.
+pub(crate) async fn fill(store: &Store) -> Millis {
     let mut world = scanner::fleet::demo::world();
     let targets = targets(&world);
     let mut at = START;
@@ -199,7 +198,7 @@ pub(crate) async fn filled() -> (Store, Millis) {
             scanner::fleet::demo::change(&mut world);
         }
         at = START.plus(week * 7 * DAY);
-        pass(&store, &world, &targets, at).await;
+        pass(store, &world, &targets, at).await;
     }
-    (store, at)
+    at
 }

@@ -14,10 +14,11 @@ use site::{AppState, SiteSettings, router};
 async fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let port: u16 = words.first().map_or(Ok(8080), |word| word.parse())?;
-    let (store, now) = if words.iter().any(|word| word == "empty") {
-        (sample::empty().await, sample::START)
+    let store = sample::empty().await;
+    let now = if words.iter().any(|word| word == "empty") {
+        sample::START
     } else {
-        sample::filled().await
+        sample::fill(&store).await
     };
     let settings = SiteSettings {
         demo: true,

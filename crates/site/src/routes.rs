@@ -31,7 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The whole site. Serve it with
 /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info), so
 /// that clients can be told apart.
-#[must_use]
 pub fn router(app: AppState) -> Router {
     let shared = Around {
         limits: Arc::new(Limits::new(&app.settings)),
@@ -84,6 +83,7 @@ fn pages() -> Router<AppState> {
         .route("/_components", get(pages::components::page))
         .route("/static/{file}", get(assets::file))
         .route("/favicon.svg", get(assets::icon))
+        .route("/docs/problems/{kind}", get(pages::plain::problem))
         .route("/healthz", get(pages::plain::health))
         .route("/readyz", get(pages::plain::ready))
         .route("/robots.txt", get(pages::plain::robots))

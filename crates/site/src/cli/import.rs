@@ -221,7 +221,10 @@ fn report(source: &str, tally: &Tally, dry_run: bool) {
             tally.stored.added, tally.stored.known, tally.stored.updated
         );
     }
-    eprintln!("  {:>7} rows without a remote server, or superseded by a newer version", tally.ignored);
+    eprintln!(
+        "  {:>7} rows without a remote server, or superseded by a newer version",
+        tally.ignored
+    );
     eprintln!("  {refused:>7} rows refused");
     for (code, count) in &tally.refused {
         eprintln!("          {count:>7} {code}: {}", meaning(code));

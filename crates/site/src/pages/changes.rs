@@ -9,6 +9,7 @@ use super::{Chrome, Section, html};
 use crate::AppState;
 use crate::api::v1::changes::ChangesQuery;
 use crate::error::AppError;
+use crate::view::text::typed;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -93,7 +94,7 @@ pub(crate) async fn page(
         ),
         kinds: choices(&KINDS, &query.kind),
         causes: choices(&CAUSES, &query.cause),
-        check: query.check.clone(),
+        check: typed(&query.check),
         days,
         filtered,
     })

@@ -57,7 +57,11 @@ struct PartView {
 
 struct GroupView {
     heading: &'static str,
+    count: usize,
+    /// Those worth reading.
     changes: Vec<ChangeView>,
+    /// Those that only follow from others: they pass now, or have nothing to judge any more.
+    rest: Vec<ChangeView>,
 }
 
 struct ChangeView {
@@ -77,6 +81,8 @@ struct ChangeView {
 struct DocumentView {
     name: Shown,
     note: &'static str,
+    /// A whole document that came or went, with many members: folded.
+    long: bool,
     pair: Pair,
 }
 
@@ -170,31 +176,36 @@ fn groups(both: &Comparison) -> Vec<GroupView> {
     ];
     order
         .into_iter()
-        .map(|group| GroupView {
-            heading: group.heading(),
-            changes: both
+        .map(|group| {
+            let all: Vec<ChangeView> = both
                 .diff
                 .group(group)
                 .map(|change| change_view(both, change))
-                .collect(),
+                .collect();
+            let count = all.len();
+            let quiet = matches!(group, Group::NewlyJudged | Group::NoLongerJudged);
+            let (rest, changes) = all
+                .into_iter()
+                .partition(|change| quiet && !matches!(change.after, "warn" | "fail"));
+            GroupView {
+                heading: group.heading(),
+                count,
+                changes,
+                rest,
+            }
         })
-        .filter(|group| !group.changes.is_empty())
+        .filter(|group| group.count > 0)
         .collect()
 }
 
 fn change_view(both: &Comparison, change: &scanner::diff::VerdictChange) -> ChangeView {
     let said = |side: &Side| {
-        let found = side
-            .report
-            .findings
-            .iter()
-            .find(|finding| finding.check == change.check && !finding.withheld);
-        Shown::bounded(
-            &found
-                .map(|finding| sentence(&finding.detail))
-                .unwrap_or_default(),
-            400,
-        )
+        let found = side.report.findings.iter().find(|finding| {
+            let told = matches!(finding.verdict, FindingVerdict::Warn | FindingVerdict::Fail);
+            finding.check == change.check && told && !finding.withheld
+        });
+        let text = found.map(|finding| sentence(&finding.detail));
+        Shown::bounded(&text.unwrap_or_default(), 400)
     };
     let class = |verdict: Option<FindingVerdict>| verdict.map_or("na", words::verdict_class);
     let word = |verdict: Option<FindingVerdict>| verdict.map_or("absent", words::verdict);
@@ -218,6 +229,7 @@ fn change_view(both: &Comparison, change: &scanner::diff::VerdictChange) -> Chan
 
 fn document(pair: Pair) -> DocumentView {
     DocumentView {
+        long: (pair.appeared || pair.vanished) && pair.changes.len() > 6,
         name: Shown::new(&pair.name),
         note: match (pair.appeared, pair.vanished) {
             (true, _) => "was not there before",

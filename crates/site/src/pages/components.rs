@@ -67,7 +67,7 @@ pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Re
             ("na", "does not apply"),
             ("unsure", "could not tell"),
         ],
-        spark: StepLine::new(&line, visit.now),
+        spark: StepLine::new(&line, visit.now, (640, 140)),
         stamp: Stamp::new(Millis(visit.now.0 - 3 * DAY), visit.now),
         hostile: Shown::new("<script>alert(1)</script> \u{202e}gnp.exe \u{0} =cmd()"),
         links: [

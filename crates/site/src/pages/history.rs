@@ -48,7 +48,7 @@ pub(crate) async fn page(
         name,
         mark: super::servers::mark(&row),
         runs: run_views(&paged.rows, visit.now, usize::MAX),
-        spark: StepLine::new(&line, visit.now),
+        spark: StepLine::new(&line, visit.now, (1080, 180)),
         next: paged
             .next
             .map(|next| format!("?cursor={}", crate::api::v1::escape(&next))),

@@ -1,6 +1,6 @@
 //! Small files for machines: health, robots.txt and security.txt.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use scanner::time::Millis;
@@ -40,6 +40,81 @@ pub(crate) async fn ready(State(app): State<AppState>) -> Result<Response, AppEr
         }
     }
 }
+
+/// `/docs/problems/{kind}`: what a problem type of the API means.
+pub(crate) async fn problem(Path(kind): Path<String>) -> Result<Response, AppError> {
+    let known = PROBLEMS.iter().find(|(known, _)| *known == kind);
+    let (kind, text) =
+        known.ok_or_else(|| AppError::not_found("There is no problem type of this name."))?;
+    Ok((TEXT, format!("{kind}\n\n{text}\n")).into_response())
+}
+
+const PROBLEMS: [(&str, &str); 19] = [
+    (
+        "validation",
+        "A parameter or the body is not as expected; errors[] names the place.",
+    ),
+    (
+        "not-found",
+        "There is nothing of that name, or it is not shown.",
+    ),
+    (
+        "unknown-server",
+        "No server with this id or address; submit is where it can be added.",
+    ),
+    (
+        "target-not-allowed",
+        "The address is not one that is scanned; rule names the reason.",
+    ),
+    (
+        "cooldown",
+        "The server was scanned a moment ago; retry_at and scan say when and which.",
+    ),
+    (
+        "quota-exceeded",
+        "One client has asked for more than it may; Retry-After says how long to wait.",
+    ),
+    (
+        "invalid-cursor",
+        "The cursor is not one that this list gave out.",
+    ),
+    (
+        "no-such-report",
+        "There is no report of this scan under this rubric.",
+    ),
+    (
+        "different-servers",
+        "A difference needs two scans of one server.",
+    ),
+    (
+        "user-agent-required",
+        "Requests to the API name their program in User-Agent.",
+    ),
+    (
+        "method-not-allowed",
+        "The address does not take this method; Allow lists those it takes.",
+    ),
+    ("too-large", "The request is longer than the address takes."),
+    (
+        "forbidden",
+        "It is not given out, or not from there; detail says why.",
+    ),
+    ("overloaded", "The answer took too long; try again later."),
+    (
+        "not-ready",
+        "The program is starting, or its database does not answer.",
+    ),
+    (
+        "internal",
+        "A failure on our side, recorded under the request id.",
+    ),
+    ("scanner-paused", "Scans are stopped for the moment."),
+    (
+        "depth-not-allowed",
+        "A scan of this depth needs a proof of ownership.",
+    ),
+    ("ownership-required", "This needs a proof of ownership."),
+];
 
 /// Crawlers may read everything but the endless: searches and comparisons.
 pub(crate) async fn robots() -> Response {

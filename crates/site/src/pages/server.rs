@@ -77,6 +77,15 @@ pub(crate) struct Outcome {
     pub(crate) rubric: String,
     pub(crate) requests: u32,
     pub(crate) stopped: Option<&'static str>,
+    /// Nothing could be judged: what came back instead.
+    pub(crate) trace: Vec<Traced>,
+}
+
+/// One line of what came back.
+pub(crate) struct Traced {
+    pub(crate) href: String,
+    pub(crate) asked: Shown,
+    pub(crate) got: String,
 }
 
 /// A category of the score.
@@ -170,7 +179,7 @@ fn build(
         line: report.map_or_else(|| waiting(row), grade::one_line),
         facts: facts(app, row, visit.now),
         result: report.map(|report| result(report, row.last_scan.as_deref())),
-        spark: StepLine::new(&history, visit.now),
+        spark: StepLine::new(&history, visit.now, (304, 110)),
         runs: run_views(runs, visit.now, 6),
         badge_url: app.settings.absolute(&format!("/badges/{}.svg", row.id)),
         page_url: app.settings.absolute(&page),
@@ -252,7 +261,30 @@ pub(crate) fn result(report: &Report, scan: Option<&str>) -> Outcome {
         rubric: grade.rubric.clone(),
         requests: report.requests.total,
         stopped: stopped(report),
+        trace: trace(report, scan),
     }
+}
+
+/// The first answers, for servers of which nothing else can be said.
+fn trace(report: &Report, scan: Option<&str>) -> Vec<Traced> {
+    if !matches!(
+        report.class,
+        Class::Unreachable | Class::Blocked | Class::NotMcp
+    ) {
+        return Vec::new();
+    }
+    let first = report.exchanges.iter().take(6);
+    first
+        .map(|exchange| Traced {
+            href: format!("/scans/{}#x{}", scan.unwrap_or_default(), exchange.id),
+            asked: Shown::bounded(&format!("{} {}", exchange.method, exchange.url), 120),
+            got: match (exchange.status, &exchange.failure) {
+                (Some(status), _) => format!("status {status}"),
+                (None, Some(failure)) => failure.replace('_', " "),
+                (None, None) => "nothing".into(),
+            },
+        })
+        .collect()
 }
 
 fn stopped(report: &Report) -> Option<&'static str> {
@@ -281,6 +313,9 @@ fn categories(report: &Report) -> Vec<CategoryView> {
 }
 
 fn revisions(report: &Report) -> Vec<RevisionView> {
+    if report.grades.values().all(|grade| grade.score.is_none()) {
+        return Vec::new();
+    }
     Revision::ALL
         .into_iter()
         .rev()

@@ -15,6 +15,7 @@ use crate::api::v1::escape;
 use crate::api::v1::servers::{ListQuery, LookupQuery, admitted, stale};
 use crate::error::AppError;
 use crate::view::grade::{Holdback, Mark};
+use crate::view::text::typed;
 use crate::view::{self, Shown, Stamp, words};
 use crate::visit::Visit;
 
@@ -127,8 +128,8 @@ pub(crate) async fn list(
         ),
         total: view::counted(facets.total, "server"),
         filters: selects(&query, &facets),
-        q: query.q.clone(),
-        failing: query.failing.clone(),
+        q: typed(&query.q),
+        failing: typed(&query.failing),
         chips: chips(&query),
         rows: paged
             .rows

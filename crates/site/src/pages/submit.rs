@@ -11,6 +11,7 @@ use super::{Chrome, Section, html};
 use crate::AppState;
 use crate::api::v1::servers::{LookupQuery, admitted};
 use crate::error::AppError;
+use crate::view::text::typed;
 use crate::view::{Shown, time};
 use crate::visit::Visit;
 use crate::wish;
@@ -63,7 +64,7 @@ pub(crate) async fn page(
             "Submit a server",
             "Ask for a scan of an MCP endpoint.",
         ),
-        url: asked,
+        url: typed(&asked),
         host,
         normalised,
         refused,

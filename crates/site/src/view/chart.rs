@@ -9,7 +9,11 @@ use super::grade::Mark;
 /// A step line of scores over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepLine {
-    /// The line as an SVG path in a box of [`WIDTH`] by [`HEIGHT`].
+    /// Width of the box.
+    pub width: i64,
+    /// Height of the box.
+    pub height: i64,
+    /// The line as an SVG path.
     pub path: String,
     /// Ends of runs: where the score changed.
     pub dots: Vec<Dot>,
@@ -32,6 +36,8 @@ pub struct Dot {
     pub y: i64,
     /// Class of the style sheet.
     pub key: &'static str,
+    /// The score, where there is room for it.
+    pub label: Option<String>,
 }
 
 /// One run: a state that lasted.
@@ -47,17 +53,16 @@ pub struct Run {
     pub mark: Mark,
 }
 
-/// Width of the box.
-pub const WIDTH: i64 = 640;
-/// Height of the box.
-pub const HEIGHT: i64 = 120;
+/// Room for the letters at the right.
+const MARGIN: i64 = 20;
 
 const BANDS: [(i64, &str); 5] = [(850, "A"), (700, "B"), (550, "C"), (400, "D"), (200, "E")];
 
 impl StepLine {
-    /// Draws runs, oldest first. `None` when fewer than two instants have a score.
+    /// Draws runs, oldest first, in a box of that size. `None` when fewer than two instants
+    /// have a score.
     #[must_use]
-    pub fn new(runs: &[Run], now: Millis) -> Option<Self> {
+    pub fn new(runs: &[Run], now: Millis, (width, height): (i64, i64)) -> Option<Self> {
         let scored: Vec<(&Run, i64)> = runs
             .iter()
             .filter_map(|run| run.score.map(|score| (run, score)))
@@ -73,8 +78,9 @@ impl StepLine {
             .map(|(bound, _)| *bound)
             .find(|bound| *bound < lowest)
             .unwrap_or(0);
-        let x = |at: Millis| at.since(first.from) * (WIDTH - 24) / length + 8;
-        let y = |score: i64| HEIGHT - 10 - (score - floor) * (HEIGHT - 20) / (1000 - floor).max(1);
+        let x = |at: Millis| at.since(first.from) * (width - MARGIN - 16) / length + 8;
+        let y = |score: i64| height - 10 - (score - floor) * (height - 36) / (1000 - floor).max(1);
+        let roomy = width > 600 && scored.len() <= 8;
         let mut path = String::new();
         let mut dots = Vec::new();
         for (place, (run, score)) in scored.iter().enumerate() {
@@ -86,12 +92,14 @@ impl StepLine {
                 x: x(run.from),
                 y: y(*score),
                 key: run.mark.key,
+                label: roomy.then(|| super::tenths(*score)),
             });
         }
         dots.push(Dot {
             x: x(last.to),
             y: y(scored.last()?.1),
             key: last.mark.key,
+            label: None,
         });
         let bands = BANDS
             .into_iter()
@@ -99,6 +107,8 @@ impl StepLine {
             .map(|(bound, letter)| (y(bound), letter))
             .collect();
         Some(Self {
+            width,
+            height,
             path,
             dots,
             bands,
@@ -178,11 +188,15 @@ mod tests {
 
     #[test]
     fn a_line_needs_two_instants() {
-        assert_eq!(StepLine::new(&[], Millis(0)), None);
-        assert_eq!(StepLine::new(&[run(5, 5, Some(900))], Millis(5)), None);
+        assert_eq!(StepLine::new(&[], Millis(0), (320, 100)), None);
+        assert_eq!(
+            StepLine::new(&[run(5, 5, Some(900))], Millis(5), (320, 100)),
+            None
+        );
         let line = StepLine::new(
             &[run(0, 50, Some(900)), run(60, 100, Some(960))],
             Millis(100),
+            (320, 100),
         )
         .expect("a line");
         assert!(line.path.starts_with("M8 "));

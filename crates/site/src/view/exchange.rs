@@ -1,6 +1,6 @@
 //! An exchange as readers see it: request, answer, and a command line that asks again.
 
-use scanner::evidence::{Evidence, Exchange, Failure};
+use scanner::evidence::{Evidence, Exchange, Failure, Purpose};
 
 use super::text::shell_word;
 use super::{Shown, time};
@@ -80,7 +80,7 @@ fn view(exchange: &Exchange, max: usize) -> View {
     let (outcome, tone, response, body, note, tls) = answer(exchange, max);
     View {
         id: exchange.id,
-        purpose: exchange.purpose.name().replace('_', " "),
+        purpose: purpose(exchange.purpose),
         method: asked.method.clone(),
         url: Shown::new(&asked.url),
         outcome,
@@ -98,6 +98,23 @@ fn view(exchange: &Exchange, max: usize) -> View {
         tls,
         curl: Shown::bounded(&curl(exchange), 8 * 1024),
     }
+}
+
+/// Why it was asked, in words.
+fn purpose(purpose: Purpose) -> String {
+    let name = purpose.name().replace('_', " ");
+    let swaps = [
+        ("prm jwks", "resource key set"),
+        ("prm ", "resource metadata, "),
+        ("as metadata 0 ", "AS metadata, "),
+        ("as metadata ", "AS metadata "),
+        ("jwks 0", "key set"),
+        ("jwks ", "key set "),
+    ];
+    swaps
+        .iter()
+        .find_map(|(from, to)| Some(format!("{to}{}", name.strip_prefix(from)?)))
+        .unwrap_or(name)
 }
 
 fn headers(out: &mut String, headers: &[(String, String)]) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use scanner::check::{Check, Party};
 use scanner::report::{Finding, FindingVerdict, Report};
-use scanner::spec::Citation;
+use scanner::spec::{Citation, Spec};
 
 use super::text::sentence;
 use super::{Shown, tenths, words};
@@ -20,8 +20,17 @@ pub struct Cite {
 
 impl From<Citation> for Cite {
     fn from(citation: Citation) -> Self {
+        let text = match citation.spec {
+            // The address holds the whole path; readers want the name of the section.
+            Spec::Mcp(revision) if !citation.place.is_empty() => {
+                let place = citation.place;
+                let name = place.rsplit(['#', '/']).next().unwrap_or(place);
+                format!("MCP {revision}, {}", name.replace(['-', '_'], " "))
+            }
+            _ => citation.text(),
+        };
         Self {
-            text: citation.text(),
+            text,
             url: citation.url(),
         }
     }

@@ -1,17 +1,15 @@
 //! The ledger: which check costs how many points, and that it all adds up.
 
-use scanner::report::Grade;
+use scanner::report::{Grade, LedgerLine};
 
 use super::{tenths, words};
 
-/// One check's cost.
+/// What one check costs, or all checks together that a failing one keeps from being judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The check.
+    /// The check; for several, the one that stands in their way.
     pub check: String,
-    /// The sentence that does not hold.
-    pub title: String,
-    /// Points lost: `2.3`, or `< 0.1`.
+    /// Points lost: `−2.3`, or `< 0.1`.
     pub points: String,
     /// Length of the bar, 0 to 100, relative to the largest loss.
     pub bar: u32,
@@ -19,8 +17,8 @@ pub struct Line {
     pub tone: &'static str,
     /// Verdict in words.
     pub verdict: &'static str,
-    /// The check whose failure keeps this one from being judged.
-    pub blocked_by: Option<String>,
+    /// The checks that were not judged, with their points; empty for a line of one check.
+    pub blocked: Vec<(String, String)>,
 }
 
 /// The whole account.
@@ -39,33 +37,63 @@ impl Ledger {
     #[must_use]
     pub fn of(grade: &Grade) -> Option<Self> {
         let score = grade.score?;
-        let largest = grade
-            .ledger
-            .iter()
-            .map(|line| line.tenths)
-            .max()
-            .unwrap_or(0);
-        let lost: u32 = grade.ledger.iter().map(|line| line.tenths).sum();
-        let lines = grade
-            .ledger
-            .iter()
-            .map(|line| Line {
-                check: line.check.clone(),
-                title: super::finding::title(&line.check),
-                points: match line.tenths {
-                    0 => "< 0.1".into(),
-                    some => tenths(i64::from(some)),
-                },
-                bar: (line.tenths * 100).div_ceil(largest.max(1)).max(1),
-                tone: words::verdict_class(line.verdict),
-                verdict: words::verdict(line.verdict),
-                blocked_by: line.blocked_by.clone(),
-            })
-            .collect();
+        let mut entries: Vec<(u32, Line)> = Vec::new();
+        for line in &grade.ledger {
+            let Some(cause) = &line.blocked_by else {
+                entries.push((line.tenths, single(line)));
+                continue;
+            };
+            let item = (line.check.clone(), points(line.tenths));
+            let known = entries
+                .iter_mut()
+                .find(|(_, entry)| entry.check == *cause && !entry.blocked.is_empty());
+            match known {
+                Some((sum, entry)) => {
+                    *sum += line.tenths;
+                    entry.blocked.push(item);
+                }
+                None => entries.push((
+                    line.tenths,
+                    Line {
+                        check: cause.clone(),
+                        blocked: vec![item],
+                        ..single(line)
+                    },
+                )),
+            }
+        }
+        entries.sort_by_key(|(sum, _)| std::cmp::Reverse(*sum));
+        let largest = entries.first().map_or(1, |(sum, _)| (*sum).max(1));
+        let lost: u32 = entries.iter().map(|(sum, _)| sum).sum();
         Some(Self {
-            lines,
+            lines: entries
+                .into_iter()
+                .map(|(sum, line)| Line {
+                    points: points(sum),
+                    bar: (sum * 100).div_ceil(largest).max(1),
+                    ..line
+                })
+                .collect(),
             lost: tenths(i64::from(lost)),
             score: format!("{score:.1}"),
         })
+    }
+}
+
+fn single(line: &LedgerLine) -> Line {
+    Line {
+        check: line.check.clone(),
+        points: String::new(),
+        bar: 0,
+        tone: words::verdict_class(line.verdict),
+        verdict: words::verdict(line.verdict),
+        blocked: Vec::new(),
+    }
+}
+
+fn points(lost: u32) -> String {
+    match lost {
+        0 => "< 0.1".into(),
+        some => format!("−{}", tenths(i64::from(some))),
     }
 }

@@ -93,6 +93,36 @@ pub fn sentence(text: &str) -> String {
     format!("{}{}{stop}", first.to_uppercase(), chars.as_str())
 }
 
+/// What a reader typed, ready to be put back into its field: without characters that cannot be
+/// seen or that turn the text around.
+#[must_use]
+pub fn typed(text: &str) -> String {
+    text.chars().filter(|c| !misleads(*c)).collect()
+}
+
+/// A part of a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'t> {
+    /// Set between backticks: to be shown as code.
+    pub code: bool,
+    /// The part.
+    pub text: &'t str,
+}
+
+/// A sentence with code between backticks, in its parts. A backtick without a second one is
+/// text.
+pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let paired = text.matches('`').count() / 2 * 2;
+    let mut parts = text.splitn(paired + 1, '`');
+    let mut code = true;
+    std::iter::from_fn(move || {
+        let text = parts.next()?;
+        code = !code;
+        Some(Piece { code, text })
+    })
+    .filter(|piece| !piece.text.is_empty())
+}
+
 /// A stranger's address: a link when it is https, else text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -152,7 +182,7 @@ pub fn shell_word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Link, Shown, sentence, shell_word};
+    use super::{Link, Shown, pieces, sentence, shell_word};
 
     #[test]
     fn bidirectional_and_control_characters_are_spelled_out() {
@@ -166,6 +196,15 @@ mod tests {
         assert_eq!(sentence("only one is offered"), "Only one is offered.");
         assert_eq!(sentence("Done."), "Done.");
         assert_eq!(sentence(" "), "");
+    }
+
+    #[test]
+    fn code_stands_between_backticks() {
+        let told =
+            |text| -> Vec<_> { pieces(text).map(|piece| (piece.code, piece.text)).collect() };
+        assert_eq!(told("a `b` c"), [(false, "a "), (true, "b"), (false, " c")]);
+        assert_eq!(told("`b` `c"), [(true, "b"), (false, " `c")]);
+        assert_eq!(told("plain"), [(false, "plain")]);
     }
 
     #[test]
