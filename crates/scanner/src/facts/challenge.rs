@@ -503,4 +503,33 @@ mod tests {
         assert_eq!(one("Bearer realm=\"a\u{0}b\"").errors.len(), 1);
         assert_eq!(one("Bearer r=ü").errors.len(), 1);
     }
+
+    #[test]
+    fn challenges_of_real_servers_are_legal() {
+        let lab = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/lab");
+        let Ok(servers) = std::fs::read_dir(&lab) else {
+            eprintln!("SKIPPED: no recorded servers at hand; no real challenge was read");
+            return;
+        };
+        let transcripts = servers
+            .flatten()
+            .filter_map(|server| std::fs::read_dir(server.path().join("transcripts")).ok())
+            .flatten()
+            .flatten()
+            .filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        let mut seen = 0;
+        for text in transcripts {
+            for line in text.lines() {
+                let line = line.trim_start_matches(['<', ' ']);
+                let Some((name, value)) = line.split_once(": ") else {
+                    continue;
+                };
+                if name.eq_ignore_ascii_case("www-authenticate") {
+                    assert_eq!(strict(value).list.len(), 1, "{value}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 100, "{seen}");
+    }
 }
