@@ -35,10 +35,7 @@ pub(super) fn secrets(facts: &Facts<'_>, _: Revision) -> Judgement {
         let text = response.body.text.as_str();
         bodies |= !text.is_empty();
         // Streams and pages are cut on purpose; of a document all has to be read.
-        let stream = matches!(
-            answer.exchange.purpose,
-            Purpose::EventStream | Purpose::SiblingStream
-        );
+        let stream = response.media_type().as_deref() == Some("text/event-stream");
         cut |= response.body.truncated && !stream && !is_html(response);
         for marker in marker::all(text) {
             let (slot, reason, said) = match read(facts, answer, text, &marker) {

@@ -47,6 +47,11 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("legacy-mirror-consistent", Warn("mirror"), || {
         mirrored(OIDC_ROOT, |_| {})
     }),
+    case("legacy-mirror-consistent", Warn("mirror"), || {
+        mirrored(OAUTH_ROOT, |asm| {
+            asm["introspection_endpoint"] = "https://id.example.com/introspect".into();
+        })
+    }),
     case("legacy-mirror-consistent", Warn("unlisted_issuer"), || {
         mirrored(OAUTH_ROOT, |asm| {
             asm["issuer"] = "https://other.example.net".into();
@@ -55,6 +60,11 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("legacy-mirror-consistent", Fail("endpoint_differs"), || {
         mirrored(OAUTH_ROOT, |asm| {
             asm["token_endpoint"] = "https://id.example.com/other".into();
+        })
+    }),
+    case("legacy-mirror-consistent", Fail("endpoint_differs"), || {
+        mirrored(OAUTH_ROOT, |asm| {
+            asm["registration_endpoint"] = "https://broker.example.net/register".into();
         })
     }),
     case("legacy-mirror-consistent", Fail("local_endpoint"), || {
