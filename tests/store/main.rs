@@ -1,6 +1,8 @@
 //! The contract of the store: every public method, on both engines, each test in a database of
 //! its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "../support/db.rs"]
 mod db;
 #[path = "../support/report.rs"]

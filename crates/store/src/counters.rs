@@ -17,6 +17,8 @@ use crate::rows::{CheckTally, Facets, Totals};
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
+/// After so many writes, hours in which no newest scan lies any more are removed.
+const SWEEP_EVERY: i64 = 1_000;
 /// How far the queue is counted.
 const QUEUE_COUNTED: i64 = 100_000;
 
@@ -51,10 +53,15 @@ impl Counters {
     /// transaction does before it adds to the feed and commits.
     pub(crate) async fn write(self, tx: &mut Tx, changes: usize) -> Result<i64, sqlx::Error> {
         const GENERATION: &str =
-            "UPDATE counter SET n = n + 1 WHERE kind = 'data' AND value = 'generation'";
+            "UPDATE counter SET n = n + 1 WHERE kind = 'data' AND value = 'generation' RETURNING n";
+        const SWEEP: &str = "DELETE FROM counter WHERE kind = 'hour' AND n = 0";
         const RESERVE: &str = "UPDATE counter SET n = n + $1 WHERE kind = 'data' \
             AND value = 'changes' RETURNING n";
-        within!(tx, c => sqlx::query(GENERATION).execute(c).await.map(drop))?;
+        let (generation,): (i64,) =
+            within!(tx, c => sqlx::query_as(GENERATION).fetch_one(c).await)?;
+        if generation % SWEEP_EVERY == 0 {
+            within!(tx, c => sqlx::query(SWEEP).execute(c).await.map(drop))?;
+        }
         let mut before_first = 0;
         if changes > 0 {
             let n = i64::try_from(changes).unwrap_or(i64::MAX);

@@ -21,6 +21,8 @@ use crate::state::{self, Apply, Counted, State};
 
 /// Scans per transaction.
 const BATCH: usize = 100;
+/// The operation, in messages.
+const FILING: &str = "filing a scan";
 /// Filings that may wait before senders do.
 const WAITING: usize = 1_000;
 
@@ -135,19 +137,19 @@ fn distinct(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     (batch, later)
 }
 
-async fn write_and_answer(db: &Db, batch: Vec<Job>) {
+async fn write_and_answer(db: &Db, mut batch: Vec<Job>) {
     let prepared: Vec<&Prepared> = batch.iter().map(|job| &job.prepared).collect();
-    match write(db, &prepared).await {
+    let written = write(db, &prepared).await;
+    // Nobody may be waiting for an answer any more; the scan is filed all the same.
+    match written {
         Ok(outcomes) => {
             for (job, outcome) in batch.into_iter().zip(outcomes) {
-                // Nobody may be waiting any more; the scan is filed all the same.
                 let _ = job.answer.send(Ok(outcome));
             }
         }
         Err(error) if batch.len() == 1 => {
-            for job in batch {
-                let _ = job.answer.send(Err(during("filing a scan")(error)));
-                break;
+            if let Some(job) = batch.pop() {
+                let _ = job.answer.send(Err(during(FILING)(error)));
             }
         }
         Err(error) => {
@@ -156,7 +158,7 @@ async fn write_and_answer(db: &Db, batch: Vec<Job>) {
                 let outcome = write(db, &[&job.prepared])
                     .await
                     .map(|outcomes| outcomes[0])
-                    .map_err(during("filing a scan"));
+                    .map_err(during(FILING));
                 let _ = job.answer.send(outcome);
             }
         }
