@@ -358,6 +358,37 @@ async fn what_is_known_is_not_sent_twice() {
 }
 
 #[tokio::test]
+async fn what_was_written_is_kept_until_the_data_change() {
+    let (kept, now) = web::filled().await;
+    let patient = SiteSettings {
+        data_version_ms: 1_000_000,
+        ..settings()
+    };
+    let web = Web::new(kept, now.plus(sample::DAY), patient);
+    let first = web.get_with("/servers", "accept-encoding", "gzip").await;
+    let plain = web.get("/servers").await;
+    assert_ne!(first.body, plain.body, "the two forms are kept apart");
+    let again = web.get_with("/servers", "accept-encoding", "gzip").await;
+    assert_eq!(again.body, first.body);
+    assert_eq!(again.header("content-encoding"), "gzip");
+    assert_eq!(again.header("etag"), first.header("etag"));
+    assert_ne!(again.header("request-id"), first.header("request-id"));
+
+    // Filed behind its back: shown once the version is read again, here after a wish.
+    let world = scanner::fleet::demo::world();
+    let mut target = sample::targets(&world).remove(0);
+    target.url = "https://fresh.demo.example/mcp".into();
+    sample::pass(&web.store, &world, &[target], now.plus(sample::DAY)).await;
+    assert_eq!(web.get("/servers").await.body, plain.body);
+    web.post_json(
+        "/api/v1/scans",
+        r#"{"url":"https://notes.demo.example/mcp"}"#,
+    )
+    .await;
+    assert!(web.page("/servers").await.contains("fresh.demo.example"));
+}
+
+#[tokio::test]
 async fn the_appearance_follows_the_system_or_the_reader() {
     let web = filled().await;
     assert!(!web.page("/").await.contains("data-theme"));

@@ -171,6 +171,7 @@ pub(crate) fn settings() -> SiteSettings {
     SiteSettings {
         reads_per_minute: 1_000_000,
         scan_requests_per_hour: 1_000_000,
+        data_version_ms: 0,
         contact: Some("mailto:scanning@authdex.example".into()),
         ..SiteSettings::default()
     }

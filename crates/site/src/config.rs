@@ -448,6 +448,7 @@ impl Settings {
             accept_submissions: self.site.submissions,
             reads_per_minute: self.http.reads_per_minute,
             scan_requests_per_hour: self.http.scan_requests_per_hour,
+            data_version_ms: SiteSettings::default().data_version_ms,
             behind_proxy: self.http.behind_proxy,
         }
     }

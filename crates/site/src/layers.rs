@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -15,7 +16,8 @@ use scanner::time::Millis;
 use sha2::{Digest, Sha256};
 
 use crate::AppState;
-use crate::error::Problem;
+use crate::cache::{Cache, Kept, Key};
+use crate::error::{AppError, Problem};
 use crate::limits::{Limits, Standing};
 use crate::pages;
 use crate::twin::Twin;
@@ -30,6 +32,7 @@ pub(crate) struct Now(pub(crate) Millis);
 pub(crate) struct Around {
     pub(crate) app: AppState,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) cache: Arc<Cache>,
 }
 
 /// The outermost layer of our own.
@@ -50,7 +53,7 @@ pub(crate) async fn around(
     let mut response = match (standing, refused(&site, &asked, client)) {
         (Some(standing), _) if !standing.admitted => too_many(standing),
         (_, Some(problem)) => told(problem),
-        _ => conditional(&site.app, &asked, now, request, next).await,
+        _ => conditional(&site, &asked, now, request, next).await,
     };
     if asked.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -76,6 +79,7 @@ struct Asked {
     query: Option<String>,
     twin: Option<Twin>,
     agent: bool,
+    gzip: bool,
     none_match: Option<String>,
 }
 
@@ -93,6 +97,7 @@ impl Asked {
             query: request.uri().query().map(str::to_owned),
             twin: request.extensions().get::<Twin>().cloned(),
             agent: header(header::USER_AGENT).is_some_and(|agent| !agent.trim().is_empty()),
+            gzip: header(header::ACCEPT_ENCODING).is_some_and(|all| all.contains("gzip")),
             none_match: header(header::IF_NONE_MATCH).map(str::to_owned),
         }
     }
@@ -200,9 +205,10 @@ fn keep(asked: &Asked) -> Option<Keep> {
     }
 }
 
-/// Answers 304 when the reader has what would be sent, and labels what is sent.
+/// Answers 304 when the reader has what would be sent, answers from memory what was asked for
+/// before, and labels what is sent.
 async fn conditional(
-    app: &AppState,
+    site: &Around,
     asked: &Asked,
     now: Millis,
     request: Request,
@@ -211,17 +217,20 @@ async fn conditional(
     let keep = keep(asked).filter(|_| asked.reads());
     let Some(keep) = keep else {
         let mut response = next.run(request).await;
+        if !asked.reads() {
+            site.cache.forget();
+        }
         response
             .headers_mut()
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
         return response;
     };
-    let generation = match app.store.generation().await {
+    let generation = match generation(site, now).await {
         Ok(generation) => generation,
-        Err(error) => return crate::error::AppError::from(error).into_response(),
+        Err(error) => return error.into_response(),
     };
-    let tag = tag(app, asked, &keep, generation, now);
+    let tag = tag(&site.app, asked, &keep, generation, now);
     let known = asked.none_match.as_deref().is_some_and(|known| {
         known
             .split(',')
@@ -230,19 +239,71 @@ async fn conditional(
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        next.run(request).await
+        written(site, asked, (generation, now), request, next).await
     };
-    if matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
-        put(response.headers_mut(), "etag", &tag);
-        put(response.headers_mut(), "cache-control", keep.control);
-    } else {
-        let control = match response.status() {
-            StatusCode::NOT_FOUND => "public, max-age=60",
-            _ => "no-store",
-        };
-        put(response.headers_mut(), "cache-control", control);
-    }
+    let control = match response.status() {
+        StatusCode::OK | StatusCode::NOT_MODIFIED => {
+            put(response.headers_mut(), "etag", &tag);
+            keep.control
+        }
+        StatusCode::NOT_FOUND => "public, max-age=60",
+        _ => "no-store",
+    };
+    put(response.headers_mut(), "cache-control", control);
     response
+}
+
+/// The version of the data, not older than the settings allow.
+async fn generation(site: &Around, minute: Millis) -> Result<i64, AppError> {
+    let now = site.app.clock.now();
+    let patience = site.app.settings.data_version_ms;
+    if let Some(known) = site.cache.generation(now, minute, patience) {
+        return Ok(known);
+    }
+    let generation = site.app.store.generation().await?;
+    site.cache.note(now, generation, minute);
+    Ok(generation)
+}
+
+/// The answer, from memory if it was written before in this state of the data.
+async fn written(
+    site: &Around,
+    asked: &Asked,
+    state: (i64, Millis),
+    request: Request,
+    next: Next,
+) -> Response {
+    if asked.method != Method::GET {
+        return next.run(request).await;
+    }
+    let key = Key {
+        address: match &asked.query {
+            Some(query) => format!("{}?{query}", asked.path),
+            None => asked.path.clone(),
+        },
+        gzip: asked.gzip,
+    };
+    if let Some(kept) = site.cache.find(state, &key) {
+        let mut response = Response::new(Body::from(kept.body.clone()));
+        *response.headers_mut() = kept.headers.clone();
+        return response;
+    }
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            .status
+            .into_response();
+    };
+    let kept = Kept {
+        headers: parts.headers.clone(),
+        body: body.clone(),
+    };
+    site.cache.keep(state, key, kept);
+    Response::from_parts(parts, Body::from(body))
 }
 
 /// The entity tag: everything that an answer is a function of.

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod assets;
+mod cache;
 pub mod cli;
 mod compare;
 pub mod config;

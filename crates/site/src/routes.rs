@@ -34,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub fn router(app: AppState) -> Router {
     let shared = Around {
         limits: Arc::new(Limits::new(&app.settings)),
+        cache: Arc::default(),
         app: app.clone(),
     };
     let inner = Router::new()
@@ -49,8 +50,8 @@ pub fn router(app: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }))
-        .layer(middleware::from_fn_with_state(shared, around))
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(shared, around))
         .layer(TraceLayer::new_for_http().make_span_with(span));
     // Twins have another address than what answers them, so the address is changed before
     // anything is matched.

@@ -37,6 +37,9 @@ pub struct SiteSettings {
     pub reads_per_minute: u32,
     /// Scans that one client may ask for in an hour.
     pub scan_requests_per_hour: u32,
+    /// Age up to which the version of the data is believed without asking the store again;
+    /// what another process files shows up after this time at the latest.
+    pub data_version_ms: i64,
     /// The last address of `X-Forwarded-For` is the client. Only behind a proxy of our own.
     pub behind_proxy: bool,
 }
@@ -63,6 +66,7 @@ impl Default for SiteSettings {
             accept_submissions: true,
             reads_per_minute: 300,
             scan_requests_per_hour: 10,
+            data_version_ms: 100,
             behind_proxy: false,
         }
     }
