@@ -1,14 +1,16 @@
 //! Which kind of server this is: class (catalogue section (c)), wire era (b.1), and the
 //! revision it claims (b.2).
 
+mod claimed;
+mod era;
+
 use serde_json::Value;
 
-use super::outcome::{Answer, Outcome, Rpc};
+use super::outcome::{Answer, Outcome};
 use super::relation::{self, Relation};
 use super::{Facts, sse, tools};
 use crate::evidence::{AsRole, List, Purpose};
-use crate::report::{Basis, Claimed, Class, Era, Exposure, Weight};
-use crate::spec::Revision;
+use crate::report::{Claimed, Class, Era, Exposure};
 
 /// Everything that is decided about the server as a whole.
 #[derive(Debug, Clone)]
@@ -49,19 +51,11 @@ impl Default for Kind {
     }
 }
 
-/// JSON-RPC codes that only a server of the modern era uses. -32004 is the withdrawn number
-/// of the release candidates and counts only together with a version list.
-const UNSUPPORTED_VERSION: i64 = -32022;
-const HEADER_MISMATCH: i64 = -32020;
-const MISSING_CAPABILITY: i64 = -32021;
-const METHOD_NOT_FOUND: i64 = -32601;
-const INVALID_PARAMS: i64 = -32602;
-
 /// Decides everything. Reads answers and candidates; `facts.kind` is not yet set.
 pub(super) fn kind(facts: &Facts<'_>) -> Kind {
     let mut flags = Vec::new();
-    let modern = modern(facts);
-    let legacy = legacy(facts);
+    let modern = era::modern(facts);
+    let legacy = era::legacy(facts);
     let open_hello = [
         Purpose::Discover,
         Purpose::DiscoverListed,
@@ -78,7 +72,7 @@ pub(super) fn kind(facts: &Facts<'_>) -> Kind {
         flags.push("wrong_refusal_status");
     }
     let class = class(facts, protected, open_hello, open_list, &mut flags);
-    let era = era(facts, &modern, &legacy, class);
+    let era = era::era(facts, &modern, &legacy, class);
     let mut versions: Vec<String> = modern.versions;
     versions.extend(legacy.negotiated);
     versions.sort();
@@ -100,7 +94,7 @@ pub(super) fn kind(facts: &Facts<'_>) -> Kind {
     let exposure = matches!(class, Class::Open | Class::Lazy | Class::HttpSse)
         .then(|| exposure(facts, class))
         .flatten();
-    let claimed = claimed(facts, &versions, class);
+    let claimed = claimed::claimed(facts, &versions, class);
     Kind {
         class,
         era,
@@ -406,231 +400,6 @@ fn header_broken(facts: &Facts<'_>) -> bool {
             .find(|candidate| candidate.role == crate::evidence::PrmRole::Header)
             .is_none_or(|candidate| candidate.prm().is_none())
 }
-
-// --- era ------------------------------------------------------------------------------------
-
-#[derive(Debug, Default)]
-struct Modern {
-    spoken: bool,
-    hidden: bool,
-    rejected: bool,
-    versions: Vec<String>,
-}
-
-#[derive(Debug, Default)]
-struct Legacy {
-    spoken: bool,
-    hidden: bool,
-    negotiated: Option<String>,
-    echoes: bool,
-}
-
-fn strings(value: Option<&Value>) -> Vec<String> {
-    value
-        .and_then(Value::as_array)
-        .map(|list| {
-            list.iter()
-                .filter_map(Value::as_str)
-                .filter(|version| version.len() == 10)
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default()
-}
-
-fn modern(facts: &Facts<'_>) -> Modern {
-    let mut out = Modern::default();
-    for purpose in [
-        Purpose::Discover,
-        Purpose::DiscoverListed,
-        Purpose::BogusVersion,
-        Purpose::VersionMismatch,
-    ] {
-        let Some(answer) = facts.answer(purpose) else {
-            continue;
-        };
-        if let Some(result) = answer.result() {
-            let listed = strings(result.get("supportedVersions"));
-            out.spoken |= !listed.is_empty();
-            out.versions.extend(listed);
-        }
-        if let Some(Rpc::Error {
-            code,
-            data,
-            message,
-        }) = &answer.rpc
-        {
-            let listed = strings(data.get("supported"));
-            let by_code = matches!(
-                *code,
-                UNSUPPORTED_VERSION | HEADER_MISMATCH | MISSING_CAPABILITY
-            ) || (*code == -32004 && !listed.is_empty())
-                || (*code == INVALID_PARAMS
-                    && answer.status() == Some(400)
-                    && message.contains("_meta"));
-            out.spoken |= by_code;
-            if by_code {
-                out.versions.extend(listed);
-            }
-        }
-    }
-    // Without discover, but with modern lists (stateless-discover then fails).
-    out.spoken |= facts
-        .answer(Purpose::ModernList(List::Tools))
-        .and_then(Answer::result)
-        .is_some_and(|result| result.get("resultType").is_some());
-    let x1 = facts.answer(Purpose::Discover).map(|answer| answer.outcome);
-    out.hidden = !out.spoken
-        && matches!(
-            x1,
-            Some(Outcome::Challenge | Outcome::Forbid | Outcome::Login)
-        );
-    out.rejected = !out.spoken && !out.hidden;
-    out
-}
-
-fn legacy(facts: &Facts<'_>) -> Legacy {
-    let Some(answer) = facts.answer(Purpose::Initialize) else {
-        return Legacy::default();
-    };
-    let mut out = Legacy::default();
-    if let Some(version) = protocol_version(answer) {
-        out.spoken = true;
-        let future = facts
-            .answer(Purpose::InitializeFuture)
-            .and_then(protocol_version);
-        out.echoes = future.as_deref() == Some("2099-01-01");
-        out.negotiated = (!out.echoes).then_some(version);
-    }
-    out.hidden = matches!(
-        answer.outcome,
-        Outcome::Challenge | Outcome::Forbid | Outcome::Login
-    );
-    out
-}
-
-fn protocol_version(answer: &Answer<'_>) -> Option<String> {
-    Some(
-        answer
-            .result()?
-            .get("protocolVersion")?
-            .as_str()?
-            .to_owned(),
-    )
-}
-
-fn era(facts: &Facts<'_>, modern: &Modern, legacy: &Legacy, class: Class) -> Era {
-    let lists_old = modern
-        .versions
-        .iter()
-        .any(|version| version.as_str() < Revision::V2026_07_28.as_str());
-    if get_only(facts) || (class == Class::HttpSse) {
-        return Era::HttpSse;
-    }
-    match (modern.spoken, legacy.spoken) {
-        (true, true) => Era::Dual,
-        (true, false) if legacy.hidden || lists_old => Era::Dual,
-        (true, false) => Era::Modern,
-        (false, true) => Era::Legacy,
-        (false, false) if legacy.hidden && modern.rejected && rejected_as_era(facts) => Era::Legacy,
-        (false, false) => Era::Hidden,
-    }
-}
-
-/// X1 was rejected as an era (400, 404 and the like with an error that does not speak of
-/// authentication), while X3 met the token check.
-fn rejected_as_era(facts: &Facts<'_>) -> bool {
-    facts.answer(Purpose::Discover).is_some_and(|answer| {
-        matches!(
-            answer.outcome,
-            Outcome::RpcError | Outcome::Other | Outcome::Miss
-        ) && answer.error_code() != Some(METHOD_NOT_FOUND)
-            && !answer.speaks_of_authentication()
-    })
-}
-
-// --- claimed revision --------------------------------------------------------------------------
-
-fn claimed(facts: &Facts<'_>, versions: &[String], class: Class) -> Option<Claimed> {
-    if !class.graded() && !matches!(class, Class::Open | Class::HttpSse | Class::StaticKey) {
-        return None;
-    }
-    let observed = versions
-        .iter()
-        .filter_map(|version| Revision::parse(version))
-        .max();
-    if let Some(revision) = observed {
-        return Some(Claimed {
-            revision,
-            basis: Basis::Observed,
-            weight: None,
-        });
-    }
-    // Signals of b.2: each a lower bound; the highest wins, and of equals the strongest.
-    let mut best: Option<(Revision, Weight)> = None;
-    let mut signal = |revision: Revision, weight: Weight| {
-        if best.is_none_or(|known| (revision, weight) > known) {
-            best = Some((revision, weight));
-        }
-    };
-    if class == Class::LegacyOauth {
-        signal(Revision::V2025_03_26, Weight::Strong);
-    }
-    let prm = facts.selected_prm(Revision::HEADLINE).is_some();
-    if prm || facts.resource_metadata().is_some() {
-        signal(Revision::V2025_06_18, Weight::Strong);
-    }
-    if prm {
-        // The last revision whose authorization text the visible artefacts can satisfy.
-        signal(Revision::V2025_11_25, Weight::Weak);
-    }
-    let listed_issuers = facts.issuers().iter().filter(|issuer| !issuer.fallback);
-    for issuer in listed_issuers {
-        let found = facts.found(issuer, Revision::HEADLINE);
-        let oidc_only = !found.is_empty()
-            && found.iter().all(|candidate| {
-                matches!(candidate.role, AsRole::OidcInserted | AsRole::OidcAppended)
-            });
-        let cimd = found
-            .iter()
-            .filter_map(|candidate| candidate.asm())
-            .any(|document| {
-                document
-                    .get("client_id_metadata_document_supported")
-                    .is_some()
-            });
-        if oidc_only || cimd {
-            signal(Revision::V2025_11_25, Weight::Medium);
-        }
-    }
-    if facts
-        .first_challenge()
-        .is_some_and(|(_, challenge)| challenge.param("scope").is_some())
-        && (prm || facts.resource_metadata().is_some())
-    {
-        signal(Revision::V2025_11_25, Weight::Medium);
-    }
-    let allowed = facts
-        .answer(Purpose::Preflight)
-        .and_then(Answer::response)
-        .and_then(|response| response.header("access-control-allow-headers"))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if allowed.contains("mcp-method") || allowed.contains("mcp-name") {
-        // A server that reflects whatever was asked for says nothing.
-        let reflected = allowed.replace(' ', "") == crate::plan::PREFLIGHT_HEADERS;
-        if !reflected {
-            signal(Revision::V2026_07_28, Weight::Strong);
-        }
-    }
-    best.map(|(revision, weight)| Claimed {
-        revision,
-        basis: Basis::Inferred,
-        weight: Some(weight),
-    })
-}
-
-// --- exposure ------------------------------------------------------------------------------------
 
 fn exposure(facts: &Facts<'_>, class: Class) -> Option<Exposure> {
     let Some(tools) = tools::visible(facts) else {
