@@ -232,6 +232,8 @@ pub struct Schedule {
     pub registry_sync: String,
     /// Cron of the full walk.
     pub registry_full: String,
+    /// Cron of grading stored evidence again.
+    pub regrade: String,
     /// Time between two looks for due servers.
     pub sweep_every: Span,
     /// Length of a lease.

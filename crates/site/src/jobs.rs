@@ -1,15 +1,19 @@
 //! Jobs by cron: what is new in the sources, hourly, and a full walk, weekly. A job runs in
 //! one process at a time (a row in the store), a missed one is made up for once.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use scanner::net::{EndpointHeader, Registry, Walk};
 use scanner::normalise::Admission;
+use scanner::rubric;
 use scanner::time::{Clock as _, Millis, SystemClock};
 use store::Store;
 use store::cron::Cron;
+use store::{Grade, Regraded};
 use tokio::sync::watch;
 
 use crate::cli::import::{self, Tally};
@@ -25,6 +29,17 @@ const OVERLAP_MS: i64 = 10 * 60_000;
 /// Longest nap between two looks at the clock.
 const NAP: Duration = Duration::from_secs(20);
 
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// Reads what is new in the sources.
+    Sync,
+    /// Reads the sources whole.
+    Walk,
+    /// Grades stored evidence under the rubric in force.
+    Regrade,
+}
+
 /// Runs the jobs of the schedule until `stop` turns true.
 pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<bool>) {
     if !settings.schedule.enabled {
@@ -32,26 +47,39 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
         return;
     }
     let jobs = [
-        ("registry_sync", &settings.schedule.registry_sync, false),
-        ("registry_full", &settings.schedule.registry_full, true),
+        ("registry_sync", &settings.schedule.registry_sync, Job::Sync),
+        ("registry_full", &settings.schedule.registry_full, Job::Walk),
+        ("regrade", &settings.schedule.regrade, Job::Regrade),
     ];
-    let mut planned: Vec<(&str, Cron, bool, Millis)> = Vec::new();
+    let mut planned: Vec<(&str, Cron, Job, Millis)> = Vec::new();
     let now = SystemClock.now();
-    for (name, text, full) in jobs {
+    let last: BTreeMap<String, Millis> = match store.jobs().await {
+        Ok(rows) => rows
+            .into_iter()
+            .map(|row| (row.name, row.scheduled))
+            .collect(),
+        Err(error) => {
+            tracing::warn!("{error}");
+            BTreeMap::new()
+        }
+    };
+    for (name, text, job) in jobs {
+        // A run that was missed while nobody ran is made up for once.
+        let last = last.get(name).copied().unwrap_or(now);
         // The configuration was checked when it was loaded.
         if let Ok(cron) = Cron::parse(text)
-            && let Some(first) = cron.next_after(now)
+            && let Some(first) = cron.next_after(last)
         {
-            planned.push((name, cron, full, first));
+            planned.push((name, cron, job, first));
         }
     }
     loop {
         let now = SystemClock.now();
-        for (name, cron, full, due) in &mut planned {
+        for (name, cron, job, due) in &mut planned {
             if *due > now {
                 continue;
             }
-            if let Err(error) = once(&store, &settings, name, *due, *full).await {
+            if let Err(error) = once(&store, &settings, name, *due, *job, &stop).await {
                 tracing::warn!(job = *name, "{error:#}");
             }
             *due = cron
@@ -70,24 +98,49 @@ async fn once(
     settings: &Settings,
     name: &str,
     due: Millis,
-    full: bool,
+    job: Job,
+    stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let now = SystemClock.now();
     if !store.job_claim(name, due, now, now.plus(LEASE_MS)).await? {
         return Ok(());
     }
-    let outcome = sync(store, settings, full).await;
+    let outcome = match job {
+        Job::Sync => sync(store, settings, false).await.map(|tally| said(&tally)),
+        Job::Walk => sync(store, settings, true).await.map(|tally| said(&tally)),
+        Job::Regrade => regrade(store, stop).await.map(|done| {
+            format!(
+                "{} reports added, {} unreadable",
+                done.added, done.unreadable
+            )
+        }),
+    };
     let (ok, note) = match &outcome {
-        Ok(tally) => (
-            true,
-            format!("{} servers, {} new", tally.found, tally.stored.added),
-        ),
+        Ok(note) => (true, note.clone()),
         Err(error) => (false, format!("{error:#}")),
     };
     store
         .job_done(name, due, ok, &note, SystemClock.now())
         .await?;
     outcome.map(|_| ())
+}
+
+fn said(tally: &Tally) -> String {
+    format!("{} servers, {} new", tally.found, tally.stored.added)
+}
+
+/// Adds the reports that stored scans lack under the rubric in force.
+///
+/// # Errors
+///
+/// If the database fails; what was added until then stays.
+pub(crate) async fn regrade(
+    store: &Store,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Regraded> {
+    let grade: Grade = Arc::new(crate::worker::judge);
+    let version = rubric::current().version;
+    Ok(store::regrade(store, version, &grade, true, &SystemClock, stop).await?)
 }
 
 /// Reads every enabled source; a registry from its cursor unless `full`.

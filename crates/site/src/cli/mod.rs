@@ -127,6 +127,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Grade evidence bundles again, offline
     Grade(offline::GradeArgs),
+    /// Add the reports that stored scans lack under the rubric in force
+    Regrade,
     /// Compare two evidence bundles
     Diff(offline::DiffArgs),
     /// List the checks of the catalogue
@@ -276,6 +278,10 @@ async fn run(cli: Cli) -> Outcome {
             let settings = settings(cli.config)?;
             import::run(args, settings).await
         }
+        Command::Regrade => {
+            let settings = settings(cli.config)?;
+            regrade(&settings).await
+        }
         Command::Health(args) => health::run(args).await,
         Command::Migrate(args) => {
             let settings = settings(cli.config)?;
@@ -316,6 +322,21 @@ async fn migrate(args: &MigrateArgs, settings: &Settings) -> Outcome {
         store.migrate().await?;
         eprintln!("{} migrations applied.", pending.len());
     }
+    Ok(Exit::Done)
+}
+
+async fn regrade(settings: &Settings) -> Outcome {
+    let store = open_store(settings).await?;
+    let (_running, stop) = tokio::sync::watch::channel(false);
+    let done = crate::jobs::regrade(&store, &stop)
+        .await
+        .map_err(Ended::internal)?;
+    eprintln!(
+        "{} reports added under rubric {}, {} scans unreadable.",
+        done.added,
+        scanner::rubric::current().version,
+        done.unreadable
+    );
     Ok(Exit::Done)
 }
 

@@ -396,7 +396,7 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
         ("policy", "interval" | "interval_unchanged", Value::String(text)) if text != "auto" => {
             super::Span::parse(text).map_err(wrong)?;
         }
-        ("schedule", "registry_sync" | "registry_full", Value::String(text)) => {
+        ("schedule", "registry_sync" | "registry_full" | "regrade", Value::String(text)) => {
             store::cron::Cron::parse(text).map_err(|error| wrong(error.to_string()))?;
         }
         _ => (),
