@@ -390,7 +390,7 @@ async fn lists(url: &str, servers: usize) {
     show(
         "totals",
         times(40, async |_| {
-            assert!(store.totals(now).await.unwrap().servers > 0)
+            assert!(store.totals(now).await.unwrap().servers > 0);
         })
         .await,
     );
@@ -462,7 +462,7 @@ fn filters() -> Vec<(String, TargetFilter)> {
             f.failing = Some("pkce-advertised".into());
         }),
         of("failing, few", &|f| {
-            f.failing = Some("tls-certificate-valid".into())
+            f.failing = Some("tls-certificate-valid".into());
         }),
         of("failing and letter by change", &|f| {
             f.failing = Some("pkce-advertised".into());

@@ -10,7 +10,7 @@ mod offline;
 mod scan;
 mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -267,31 +267,31 @@ async fn run(cli: Cli) -> Outcome {
             Ok(Exit::Done)
         }
         Command::Serve(args) => {
-            let settings = settings(cli.config)?;
+            let settings = settings(cli.config.as_deref())?;
             serve::run(args, settings).await
         }
         Command::Crawl(args) => {
-            let settings = settings(cli.config)?;
+            let settings = settings(cli.config.as_deref())?;
             crawl::run(args, settings).await
         }
         Command::Import(args) => {
-            let settings = settings(cli.config)?;
+            let settings = settings(cli.config.as_deref())?;
             import::run(args, settings).await
         }
         Command::Regrade => {
-            let settings = settings(cli.config)?;
+            let settings = settings(cli.config.as_deref())?;
             regrade(&settings).await
         }
         Command::Health(args) => health::run(args).await,
         Command::Migrate(args) => {
-            let settings = settings(cli.config)?;
+            let settings = settings(cli.config.as_deref())?;
             migrate(&args, &settings).await
         }
     }
 }
 
-fn settings(file: Option<PathBuf>) -> Result<Settings, Ended> {
-    let settings = Settings::load(file.as_deref())?;
+fn settings(file: Option<&Path>) -> Result<Settings, Ended> {
+    let settings = Settings::load(file)?;
     log(&settings.telemetry);
     Ok(settings)
 }

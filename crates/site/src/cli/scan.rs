@@ -434,7 +434,7 @@ impl Progress {
     fn observer(&self, verbose: bool) -> Option<Observer> {
         if verbose {
             return Some(Arc::new(|exchange: &Exchange| {
-                eprintln!("{}", line(exchange))
+                eprintln!("{}", line(exchange));
             }));
         }
         let bar = self.bar.clone().filter(|_| self.one)?;
