@@ -1,0 +1,162 @@
+//! What lists of servers are asked with, read strictly: a wrong value is an answer that names
+//! the right ones.
+
+use scanner::report::{Class, Era};
+use scanner::spec::Revision;
+use serde::Deserialize;
+use store::{Page, Sort, TargetFilter};
+
+use super::limit;
+use crate::error::AppError;
+
+/// What a list of servers is asked with; pages and API read the same.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ListQuery {
+    /// Part of a name, host or address.
+    pub q: String,
+    /// Letter or badge.
+    pub letter: String,
+    /// Badge; the same as `letter`.
+    pub badge: String,
+    /// Class.
+    pub class: String,
+    /// Wire era.
+    pub era: String,
+    /// Claimed revision.
+    pub claimed: String,
+    /// Way of registration.
+    pub registration: String,
+    /// PKCE announcement.
+    pub pkce: String,
+    /// A check that fails.
+    pub failing: String,
+    /// Source that lists it.
+    pub source: String,
+    /// Order.
+    pub sort: String,
+    /// Where the page begins.
+    pub cursor: String,
+    /// Entries on a page.
+    pub limit: String,
+    /// `json`, `csv` or `ndjson`.
+    pub format: String,
+}
+
+impl ListQuery {
+    /// Reads the filter.
+    ///
+    /// # Errors
+    ///
+    /// A problem that names the parameter and the values it takes.
+    pub fn filter(&self) -> Result<TargetFilter, AppError> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let letter = some(&self.letter).or_else(|| some(&self.badge));
+        Ok(TargetFilter {
+            q: some(self.q.trim()),
+            letter: letter.map(|text| letter_word(&text)).transpose()?,
+            class: word("class", &self.class, &Class::ALL, Class::as_str)?,
+            era: word("era", &self.era, &ERAS, Era::as_str)?,
+            failing: match some(&self.failing) {
+                Some(id) if scanner::checks::by_id(&id).is_none() => {
+                    return Err(AppError::validation(
+                        "/failing",
+                        "failing is the id of a check; /checks lists them.",
+                    ));
+                }
+                id => id,
+            },
+            claimed: word("claimed", &self.claimed, &Revision::ALL, Revision::as_str)?,
+            registration: closed(
+                "registration",
+                &self.registration,
+                &["cimd", "dcr_only", "none"],
+            )?,
+            pkce: closed("pkce", &self.pkce, &["s256", "other", "absent"])?,
+            source: some(&self.source),
+            sort: match self.sort.as_str() {
+                "" | "letter" => Sort::Letter,
+                "checked" => Sort::Checked,
+                "changed" => Sort::Changed,
+                "name" => Sort::Name,
+                _ => {
+                    return Err(AppError::validation(
+                        "/sort",
+                        "sort is one of letter, checked, changed, name.",
+                    ));
+                }
+            },
+        })
+    }
+
+    /// The page asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is none.
+    pub fn page(&self, default: u32) -> Result<Page, AppError> {
+        Ok(Page {
+            after: (!self.cursor.is_empty()).then(|| self.cursor.clone()),
+            limit: match self.limit.as_str() {
+                "" => default,
+                text => limit(Some(text))?,
+            },
+        })
+    }
+}
+
+const ERAS: [Era; 5] = [
+    Era::Modern,
+    Era::Dual,
+    Era::Legacy,
+    Era::HttpSse,
+    Era::Hidden,
+];
+
+fn letter_word(text: &str) -> Result<String, AppError> {
+    // A bare plus in a query string is a blank; who writes `letter=A+` means A+.
+    let text = text.replace(' ', "+").to_ascii_uppercase();
+    let known = ["A+", "A", "B", "C", "D", "E", "F", "O", "K", "U", "X", "N"];
+    known
+        .into_iter()
+        .find(|word| *word == text)
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            AppError::validation(
+                "/letter",
+                "letter is one of A+ (written A%2B), A, B, C, D, E, F, or a badge: O, K, U, X, N.",
+            )
+        })
+}
+
+fn word<T: Copy>(
+    name: &str,
+    text: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<Option<T>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(found) = all.iter().copied().find(|one| as_str(*one) == text) {
+        return Ok(Some(found));
+    }
+    let known: Vec<&str> = all.iter().map(|one| as_str(*one)).collect();
+    Err(AppError::validation(
+        &format!("/{name}"),
+        format!("{name} is one of {}.", known.join(", ")),
+    ))
+}
+
+fn closed(name: &str, text: &str, all: &[&str]) -> Result<Option<String>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if all.contains(&text) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(AppError::validation(
+        &format!("/{name}"),
+        format!("{name} is one of {}.", all.join(", ")),
+    ))
+}
