@@ -95,7 +95,7 @@ pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Re
         servers: view::count(totals.servers),
         graded: view::share(totals.graded, totals.servers),
         graded_count: view::count(totals.graded),
-        age: totals.median_age_ms.map_or_else(|| "—".into(), time::span),
+        age: totals.median_age_ms.map_or_else(|| "—".into(), age),
         changes: view::count(totals.changes_7d),
         queue: (totals.queue > 0).then(|| view::counted(totals.queue, "server")),
         bars: bars(&facets.letters),
@@ -103,4 +103,12 @@ pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Re
         improved: of(["improved", "recovered"]),
         limit: app.settings.requests_per_scan_endpoint,
     })
+}
+
+/// The store counts ages by the hour, so no smaller unit is claimed.
+fn age(ms: i64) -> String {
+    if ms < 2 * 3_600_000 {
+        return "under 2 hours".into();
+    }
+    time::span(ms)
 }
