@@ -1,2 +1,444 @@
-//! Placeholder.
-fn main() {}
+//! CPU of a whole scan beside that of a bare hyper client making the same exchanges.
+//!
+//! `cargo bench -p authdex-scanner --bench scan`. The servers run in a child process, so
+//! only the client's CPU counts; both clients take turns in the same run, because absolute
+//! figures do not travel. Each scan meets names that nobody has seen before.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use scanner::evidence::{Evidence, Purpose};
+use scanner::net::{Guard, NetScanner, Pace, Rates, Retries, Settings};
+use scanner::scan::Scan as _;
+use scanner::target::Target;
+use scanner::time::SystemClock;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Scans under way at a time.
+const IN_FLIGHT: usize = 16;
+
+/// Goals of the whole path (scan, evidence, grade): must, aim.
+const GOAL: (f64, f64) = (2.5, 1.6);
+
+fn main() -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == "serve") {
+        return runtime.block_on(serve());
+    }
+    // Without `--bench` (as a test) only whether it works is of interest.
+    let measured = arguments.iter().any(|argument| argument == "--bench");
+    let (rounds, scans) = if measured { (7, 150) } else { (1, 2) };
+
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("serve")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let served = child
+        .stdout
+        .take()
+        .ok_or("the server has an output")
+        .map_err(Fault::from)
+        .and_then(Served::read);
+    let outcome = served.and_then(|served| runtime.block_on(compare(&served, rounds, scans)));
+    child.kill()?;
+    child.wait()?;
+    outcome
+}
+
+/// Where the servers are.
+struct Served {
+    https: u16,
+    names: SocketAddr,
+    authority: String,
+}
+
+impl Served {
+    fn read(output: impl std::io::Read) -> Result<Self, Fault> {
+        let mut lines = BufReader::new(output).lines();
+        let mut line = || lines.next().ok_or("the server said too little");
+        let https = line()??.parse()?;
+        let names = line()??.parse()?;
+        let mut authority = String::new();
+        loop {
+            let next = line()??;
+            authority.push_str(&next);
+            authority.push('\n');
+            if next.starts_with("-----END") {
+                break;
+            }
+        }
+        Ok(Self {
+            https,
+            names,
+            authority,
+        })
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+fn fresh_endpoint(served: &Served) -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("https://mcp-{number}.bench.example:{}/mcp", served.https)
+}
+
+async fn compare(served: &Served, rounds: usize, scans: usize) -> Result<(), Fault> {
+    let scanner = scanner_of(served).await?;
+    let sample = scanner
+        .scan(&Target::of(fresh_endpoint(served)), "scn_bench")
+        .await;
+    check_sample(&sample)?;
+    let bare = Arc::new(Bare::new(served, &sample)?);
+
+    let (mut scan, mut graded, mut floor) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let before = cpu_ms()?;
+        let seen: Vec<Evidence> = futures_util::stream::iter(0..scans)
+            .map(|_| {
+                let target = Target::of(fresh_endpoint(served));
+                let scanner = &scanner;
+                async move { scanner.scan(&target, "scn_bench").await }
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        scan.push((cpu_ms()? - before) / scans as f64);
+        let before = cpu_ms()?;
+        let rubric = scanner::rubric::current();
+        let mut bytes = 0;
+        for evidence in &seen {
+            check_sample(evidence)?;
+            bytes += evidence.encode()?.len();
+            bytes += scanner::grade::grade(evidence, rubric).findings.len();
+        }
+        std::hint::black_box(bytes);
+        graded.push((cpu_ms()? - before) / scans as f64);
+        let before = cpu_ms()?;
+        let replayed: Vec<Result<(), Fault>> = futures_util::stream::iter(0..scans)
+            .map(|_| Arc::clone(&bare).replay())
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        replayed.into_iter().collect::<Result<(), Fault>>()?;
+        floor.push((cpu_ms()? - before) / scans as f64);
+    }
+    let (scan, graded, floor) = (median(scan), median(graded), median(floor));
+    let ratio = (scan + graded) / floor;
+    println!(
+        "{} exchanges over 2 hosts, {} connections, {scans} scans × {rounds} rounds, median CPU ms per scan",
+        sample.exchanges.len(),
+        bare.connections()
+    );
+    println!("  bare hyper client      {floor:8.3}");
+    println!(
+        "  scan (names, evidence) {scan:8.3}   {:.2} ×",
+        scan / floor
+    );
+    println!("  encode and grade       {graded:8.3}");
+    println!(
+        "  whole                  {:8.3}   {ratio:.2} ×   (must ≤ {} ×, aim ≤ {} ×)",
+        scan + graded,
+        GOAL.0,
+        GOAL.1
+    );
+    Ok(())
+}
+
+async fn scanner_of(served: &Served) -> Result<NetScanner, Fault> {
+    let count = AtomicU64::new(0);
+    let entropy = Arc::new(move || {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        (u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_0c3a_4d1d_u128).to_be_bytes()
+    });
+    let mut settings = Settings::new(Arc::new(SystemClock), entropy);
+    settings.guard = Guard::allow_private();
+    settings.nameservers = vec![served.names];
+    settings.extra_roots = served.authority.clone().into_bytes();
+    settings.retries = Retries::none();
+    settings.limits.repeat_gap_ms = 0;
+    settings.pace = Arc::new(Pace::new(Rates {
+        public: Duration::ZERO,
+        private: Duration::ZERO,
+        global_per_second: None,
+        ..Rates::default()
+    }));
+    Ok(NetScanner::new(settings).await?)
+}
+
+/// Every exchange must have worked, or the figures mean nothing.
+fn check_sample(evidence: &Evidence) -> Result<(), Fault> {
+    let failed = evidence
+        .exchanges
+        .iter()
+        .find(|exchange| exchange.got.is_err());
+    match failed {
+        None if evidence.exchanges.len() > 10 => Ok(()),
+        None => Err(format!("only {} exchanges", evidence.exchanges.len()).into()),
+        Some(exchange) => Err(format!("{}: {:?}", exchange.asked.url, exchange.got).into()),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// User and system time of this process, from ticks of 10 ms.
+fn cpu_ms() -> Result<f64, Fault> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(") ").ok_or("an odd /proc/self/stat")?.1;
+    let ticks = |field: usize| -> Result<f64, Fault> {
+        let text = after_name.split(' ').nth(field).ok_or("a short stat")?;
+        Ok(text.parse()?)
+    };
+    Ok((ticks(11)? + ticks(12)?) * 10.0)
+}
+
+// --- the bare client -----------------------------------------------------------------
+
+/// The same requests, sent by hyper and read to the end, nothing else.
+struct Bare {
+    tls: TlsConnector,
+    port: u16,
+    requests: Vec<Replayed>,
+}
+
+struct Replayed {
+    host: String,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    fresh: bool,
+}
+
+impl Bare {
+    fn new(served: &Served, sample: &Evidence) -> Result<Self, Fault> {
+        let mut roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        for root in CertificateDer::pem_slice_iter(served.authority.as_bytes()) {
+            roots.add(root?)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.resumption = rustls::client::Resumption::disabled();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let requests = sample.exchanges.iter().map(|exchange| {
+            let url = url::Url::parse(&exchange.asked.url)?;
+            Ok(Replayed {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                method: exchange.asked.method.clone(),
+                path: url[url::Position::BeforePath..].to_owned(),
+                headers: exchange.asked.headers.clone(),
+                body: exchange.asked.body.clone().unwrap_or_default().into(),
+                fresh: matches!(exchange.purpose, Purpose::Repeat(_)),
+            })
+        });
+        Ok(Self {
+            tls: TlsConnector::from(Arc::new(config)),
+            port: served.https,
+            requests: requests.collect::<Result<_, Fault>>()?,
+        })
+    }
+
+    fn connections(&self) -> usize {
+        let fresh = self.requests.iter().filter(|request| request.fresh).count();
+        let hosts: std::collections::BTreeSet<&str> = self
+            .requests
+            .iter()
+            .map(|request| request.host.as_str())
+            .collect();
+        fresh + hosts.len()
+    }
+
+    async fn replay(self: Arc<Self>) -> Result<(), Fault> {
+        let mut open: HashMap<&str, SendRequest<Full<Bytes>>> = HashMap::new();
+        for replayed in &self.requests {
+            if replayed.fresh {
+                open.remove(replayed.host.as_str());
+            }
+            let sender = match open.get_mut(replayed.host.as_str()) {
+                Some(sender) => sender,
+                None => open
+                    .entry(&replayed.host)
+                    .or_insert(self.connect(&replayed.host).await?),
+            };
+            sender.ready().await?;
+            let mut request = Request::builder()
+                .method(replayed.method.as_str())
+                .uri(&replayed.path)
+                .header("host", format!("{}:{}", replayed.host, self.port));
+            for (name, value) in &replayed.headers {
+                request = request.header(name, value);
+            }
+            let response = sender
+                .send_request(request.body(Full::new(replayed.body.clone()))?)
+                .await?;
+            std::hint::black_box(response.into_body().collect().await?.to_bytes());
+        }
+        Ok(())
+    }
+
+    async fn connect(&self, host: &str) -> Result<SendRequest<Full<Bytes>>, Fault> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from(host.to_owned())?;
+        let stream = self.tls.connect(name, stream).await?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+// --- the servers ---------------------------------------------------------------------
+
+async fn serve() -> Result<(), Fault> {
+    let (authority, tls) = certificates()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let port = listener.local_addr()?.port();
+    let names = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let mut output = std::io::stdout();
+    write!(output, "{port}\n{}\n{authority}", names.local_addr()?)?;
+    output.flush()?;
+    tokio::spawn(answer_names(names));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            let Ok(stream) = tls.accept(stream).await else {
+                return;
+            };
+            let service = hyper::service::service_fn(move |request| async move {
+                Ok::<_, Infallible>(reply(&request, port))
+            });
+            // A client that goes away is no fault.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// 127.0.0.1 for every name.
+async fn answer_names(socket: UdpSocket) {
+    let mut buffer = [0; 1500];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+        let query = &buffer[..length];
+        let Some(end) = query
+            .get(12..)
+            .and_then(|name| name.iter().position(|byte| *byte == 0))
+        else {
+            continue;
+        };
+        let Some(question) = query.get(12..12 + end + 5) else {
+            continue;
+        };
+        let is_a = question[end + 2] == 1;
+        let mut reply = query[..2].to_vec();
+        reply.extend([0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+        reply.extend(question);
+        if is_a {
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+        }
+        // A lost answer is asked for again.
+        let _ = socket.send_to(&reply, from).await;
+    }
+}
+
+/// A root, an intermediate and a leaf, as in real life.
+fn certificates() -> Result<(String, TlsAcceptor), Fault> {
+    let authority = |name: &str| -> Result<rcgen::CertificateParams, Fault> {
+        let mut params = rcgen::CertificateParams::new(Vec::new())?;
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        Ok(params)
+    };
+    let (root, root_key) = (authority("Bench root")?, rcgen::KeyPair::generate()?);
+    let pem = root.self_signed(&root_key)?.pem();
+    let root = rcgen::Issuer::new(root, root_key);
+    let (middle, middle_key) = (
+        authority("Bench intermediate")?,
+        rcgen::KeyPair::generate()?,
+    );
+    let middle_certificate = middle.signed_by(&middle_key, &root)?;
+    let middle = rcgen::Issuer::new(middle, middle_key);
+    let key = rcgen::KeyPair::generate()?;
+    let leaf = rcgen::CertificateParams::new(vec!["*.bench.example".to_owned()])?
+        .signed_by(&key, &middle)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone(), middle_certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        )?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((pem, TlsAcceptor::from(Arc::new(config))))
+}
+
+/// `mcp-N` asks for a token and names `as-N`, which has metadata and keys.
+fn reply(request: &Request<Incoming>, port: u16) -> Response<Full<Bytes>> {
+    let host = request
+        .headers()
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = host.split('.').next().unwrap_or_default();
+    let base = format!("https://{name}.bench.example:{port}");
+    let issuer = base.replace("mcp-", "as-");
+    let document = |body: String| {
+        Response::builder()
+            .header("content-type", "application/json")
+            .header("cache-control", "max-age=3600")
+            .body(Full::from(body))
+    };
+    let response = match (name.starts_with("as-"), request.uri().path()) {
+        (false, "/mcp") => Response::builder()
+            .status(401)
+            .header(
+                "www-authenticate",
+                format!("Bearer resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\", scope=\"mcp:use\""),
+            )
+            .header("content-type", "application/json")
+            .body(Full::from(r#"{"error":"unauthorized","error_description":"A token is needed"}"#)),
+        (false, "/.well-known/oauth-protected-resource/mcp") => document(format!(
+            r#"{{"resource":"{base}/mcp","resource_name":"Bench","authorization_servers":["{issuer}"],"scopes_supported":["mcp:use"],"bearer_methods_supported":["header"]}}"#
+        )),
+        (true, "/.well-known/oauth-authorization-server") => document(format!(
+            r#"{{"issuer":"{base}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","jwks_uri":"{base}/jwks","registration_endpoint":"{base}/register","response_types_supported":["code"],"grant_types_supported":["authorization_code","refresh_token"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"],"client_id_metadata_document_supported":true,"authorization_response_iss_parameter_supported":true,"scopes_supported":["mcp:use","offline_access"]}}"#
+        )),
+        (true, "/jwks") => document(
+            r#"{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#.to_owned(),
+        ),
+        _ => Response::builder().status(404).body(Full::default()),
+    };
+    response.unwrap_or_else(|_| Response::new(Full::default()))
+}
