@@ -100,32 +100,43 @@ pub enum Read {
     Stream,
 }
 
+/// What the plan wants now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Questions that may be put.
+    pub asks: Vec<Ask>,
+    /// The budget left a question out.
+    pub over_budget: bool,
+    /// The endpoint's host answered 429, which ends a scan.
+    pub rate_limited: bool,
+}
+
+/// Everything that can be asked now, and what keeps the rest from being asked.
+#[must_use]
+pub fn wanted(evidence: &Evidence, limits: &Limits) -> Wanted {
+    if rate_limited(evidence) {
+        return Wanted {
+            rate_limited: true,
+            ..Wanted::default()
+        };
+    }
+    Plan::new(evidence, limits).wanted()
+}
+
 /// Everything that can be asked now.
 #[must_use]
 pub fn next(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
-    let plan = Plan::new(evidence, limits);
-    if plan.rate_limited() {
-        return Vec::new();
-    }
-    let mut asks = plan.wanted();
-    plan.keep_within_budget(&mut asks);
-    asks
+    wanted(evidence, limits).asks
 }
 
-/// Whether the budget, not the plan, ended the scan.
-#[must_use]
-pub fn exhausted(evidence: &Evidence, limits: &Limits) -> bool {
-    let plan = Plan::new(evidence, limits);
-    let mut asks = plan.wanted();
-    let wanted = asks.len();
-    plan.keep_within_budget(&mut asks);
-    asks.len() < wanted
-}
-
-/// Whether the endpoint's host answered 429, which ends a scan.
-#[must_use]
-pub fn rate_limited(evidence: &Evidence, limits: &Limits) -> bool {
-    Plan::new(evidence, limits).rate_limited()
+fn rate_limited(evidence: &Evidence) -> bool {
+    evidence.exchanges.iter().any(|exchange| {
+        exchange
+            .got
+            .as_ref()
+            .is_ok_and(|response| response.status == 429)
+            && host_of(&exchange.asked.url) == host_of(&evidence.target.url)
+    })
 }
 
 struct Plan<'e> {
@@ -148,18 +159,9 @@ impl<'e> Plan<'e> {
         }
     }
 
-    fn rate_limited(&self) -> bool {
-        self.evidence.exchanges.iter().any(|exchange| {
-            exchange
-                .got
-                .as_ref()
-                .is_ok_and(|response| response.status == 429)
-                && host_of(&exchange.asked.url) == host_of(&self.evidence.target.url)
-        })
-    }
-
-    /// Stage by stage: a later stage is looked at only when the ones before it are done.
-    fn wanted(&self) -> Vec<Ask> {
+    /// Stage by stage: a later stage is looked at only when the ones before it are done, or
+    /// the budget leaves nothing of them.
+    fn wanted(&self) -> Wanted {
         let stages: [fn(&Self) -> Vec<Ask>; 6] = [
             Self::hops,
             Self::greetings,
@@ -168,6 +170,7 @@ impl<'e> Plan<'e> {
             Self::variations,
             Self::farewells,
         ];
+        let mut over_budget = false;
         for stage in stages {
             let mut asks = stage(self);
             asks.retain(|ask| !self.already_asked(ask));
@@ -180,11 +183,21 @@ impl<'e> Plan<'e> {
                     kept.push(ask);
                 }
             }
+            let all = kept.len();
+            self.keep_within_budget(&mut kept);
+            over_budget |= kept.len() < all;
             if !kept.is_empty() {
-                return kept;
+                return Wanted {
+                    asks: kept,
+                    over_budget,
+                    rate_limited: false,
+                };
             }
         }
-        Vec::new()
+        Wanted {
+            over_budget,
+            ..Wanted::default()
+        }
     }
 
     fn already_asked(&self, ask: &Ask) -> bool {
@@ -203,6 +216,9 @@ impl<'e> Plan<'e> {
     }
 
     fn keep_within_budget(&self, asks: &mut Vec<Ask>) {
+        if asks.is_empty() {
+            return;
+        }
         let home = host_of(&self.evidence.target.url);
         let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
         // Port 80 of the endpoint's host is the endpoint's host.

@@ -267,21 +267,21 @@ impl World {
             stopped: Stopped::Finished,
         };
         loop {
-            let asks = plan::next(&evidence, &limits);
-            if asks.is_empty() {
+            let wanted = plan::wanted(&evidence, &limits);
+            if wanted.over_budget {
+                evidence.stopped = Stopped::OutOfAsks;
+            }
+            if wanted.rate_limited {
+                evidence.stopped = Stopped::RateLimited;
+            }
+            if wanted.asks.is_empty() {
                 break;
             }
-            for ask in asks {
+            for ask in wanted.asks {
                 let exchange =
                     self.put(&ask, u32::try_from(evidence.exchanges.len()).expect("few"));
                 evidence.exchanges.push(exchange);
             }
-        }
-        if plan::exhausted(&evidence, &limits) {
-            evidence.stopped = Stopped::OutOfAsks;
-        }
-        if plan::rate_limited(&evidence, &limits) {
-            evidence.stopped = Stopped::RateLimited;
         }
         evidence
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, FROM, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use super::settings::Caps;
 use crate::evidence::{Body, Failure};
@@ -20,6 +20,9 @@ pub(super) fn request_headers(headers: &HeaderMap, added: &[HeaderName]) -> Vec<
             let value = line(value);
             let value = if added.contains(name) {
                 redact::added(&value)
+            } else if [ACCEPT, CONTENT_TYPE, FROM, USER_AGENT].contains(name) {
+                // Our own words in every request.
+                value
             } else {
                 redact::request_header(name.as_str(), &value).into_owned()
             };

@@ -145,9 +145,16 @@ impl NetScanner {
         }
         let run = Run::new(&self.shared, target, scan);
         evidence.stopped = loop {
-            let asks = run.unasked(plan::next(&evidence, &settings.limits));
+            let wanted = plan::wanted(&evidence, &settings.limits);
+            let asks = run.unasked(wanted.asks);
             if asks.is_empty() {
-                break self.why_nothing_is_left(&evidence);
+                break if wanted.rate_limited {
+                    Stopped::RateLimited
+                } else if wanted.over_budget {
+                    Stopped::OutOfAsks
+                } else {
+                    Stopped::Finished
+                };
             }
             let exchanges = run.round(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
@@ -168,17 +175,6 @@ impl NetScanner {
             .and_then(|url| doors::host_and_port(&url))
             .and_then(|(host, _)| pace.closed_for(host.trim_end_matches('.')))
             .is_some_and(|left| left > pace.patience())
-    }
-
-    fn why_nothing_is_left(&self, evidence: &Evidence) -> Stopped {
-        let limits = &self.shared.settings.limits;
-        if plan::rate_limited(evidence, limits) {
-            Stopped::RateLimited
-        } else if plan::exhausted(evidence, limits) {
-            Stopped::OutOfAsks
-        } else {
-            Stopped::Finished
-        }
     }
 }
 

@@ -399,3 +399,24 @@ fn blanked_query_values_are_still_recognised() {
         .collect();
     assert_eq!(again, []);
 }
+
+#[test]
+fn a_spent_budget_of_one_host_does_not_end_the_scan_of_another() {
+    let mut evidence = World::compliant().scan();
+    let issuers_host = host_of(ISSUER);
+    let first = evidence
+        .exchanges
+        .iter()
+        .position(|exchange| host_of(&exchange.asked.url) == issuers_host)
+        .expect("the issuer is asked");
+    evidence.exchanges.truncate(first);
+    let limits = Limits {
+        as_requests: 0,
+        ..Limits::default()
+    };
+    let wanted = super::wanted(&evidence, &limits);
+    assert!(wanted.over_budget);
+    assert!(!wanted.asks.is_empty());
+    let home = host_of(&evidence.target.url);
+    assert!(wanted.asks.iter().all(|ask| host_of(&ask.url) == home));
+}
