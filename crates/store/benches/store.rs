@@ -17,12 +17,13 @@
 #[expect(dead_code, reason = "shared with the tests, which use all of it")]
 mod report;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use scanner::evidence::Evidence;
 use scanner::report::Report;
 use scanner::target::{Listing, Target};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use store::ids::Kind;
 use store::{Filing, NewListing, Page, Sort, Store, TargetFilter, TargetId};
 
@@ -130,31 +131,31 @@ async fn execute(url: &str, sql: &str) {
     }
 }
 
-/// Bytes in use, indexes included, garbage left out.
-async fn bytes(url: &str) -> i64 {
-    if url.starts_with("sqlite") {
+/// Bytes in use by table, indexes included, garbage left out.
+async fn bytes(url: &str) -> BTreeMap<String, i64> {
+    let rows: Vec<(String, i64)> = if url.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(url).await.unwrap();
-        let row = connection
-            .fetch_one(
-                "SELECT (SELECT page_count FROM pragma_page_count) \
-                 - (SELECT freelist_count FROM pragma_freelist_count)",
-            )
-            .await
-            .unwrap();
-        row.get::<i64, _>(0) * 4096
+        // Pages by the table they belong to; those of an index belong to its table.
+        sqlx::query_as(
+            "SELECT m.tbl_name, CAST(SUM(s.pgsize) AS BIGINT) FROM dbstat s \
+             JOIN sqlite_master m ON m.name = s.name WHERE s.aggregate = TRUE GROUP BY 1",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap()
     } else {
         let mut connection = PgConnection::connect(url).await.unwrap();
         connection.execute("VACUUM").await.unwrap();
-        let row = connection
-            .fetch_one(
-                "SELECT CAST(SUM(pg_total_relation_size(c.oid)) AS BIGINT) FROM pg_class c \
-                 JOIN pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE c.relkind = 'r' AND n.nspname = 'public'",
-            )
-            .await
-            .unwrap();
-        row.get::<i64, _>(0)
-    }
+        sqlx::query_as(
+            "SELECT c.relname::text, pg_total_relation_size(c.oid) FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind = 'r' AND n.nspname = 'public'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap()
+    };
+    rows.into_iter().collect()
 }
 
 // --- filing ----------------------------------------------------------------------------------
@@ -198,10 +199,15 @@ async fn filing(url: &str) {
     let mut size = bytes(url).await;
     let mut grown = async |what: &str, n: usize| {
         let now = bytes(url).await;
-        println!(
-            "{what:<34} {:>8.1} bytes each",
-            (now - size) as f64 / n as f64
-        );
+        let each = |bytes: i64| bytes as f64 / n as f64;
+        let parts: Vec<String> = now
+            .iter()
+            .map(|(table, bytes)| (table, each(bytes - size.get(table).unwrap_or(&0))))
+            .filter(|(_, each)| *each >= 1.0)
+            .map(|(table, each)| format!("{table} {each:.0}"))
+            .collect();
+        let all = each(now.values().sum::<i64>() - size.values().sum::<i64>());
+        println!("{what:<34} {all:>8.1} bytes each ({})", parts.join(", "));
         size = now;
     };
     let first = scanned(&targets, 0, false);
@@ -379,8 +385,7 @@ async fn lists(url: &str, servers: usize) {
         );
     };
     for (what, filter) in filters() {
-        let measured = times(40, async |n| walk(&store, &filter, n % 4).await).await;
-        show(&what, measured);
+        show(&what, middle_and_end(walk(&store, &filter, 100).await));
     }
     show(
         "facets",
@@ -408,17 +413,23 @@ async fn lists(url: &str, servers: usize) {
     store.close().await;
 }
 
-/// Reads the page that is so many pages into the list.
-async fn walk(store: &Store, filter: &TargetFilter, pages: usize) {
+/// Reads a list of so many pages and gives the microseconds of each page.
+async fn walk(store: &Store, filter: &TargetFilter, pages: usize) -> Vec<f64> {
     let mut page = Page::first(50);
-    for _ in 0..=pages {
+    let mut all = Vec::new();
+    for _ in 0..pages {
+        let started = Instant::now();
         let part = store.servers(filter, &page).await.unwrap();
-        let Some(next) = part.next else { return };
-        page.after = Some(next);
+        all.push(started.elapsed().as_secs_f64() * 1e6);
+        page.after = part.next;
+        if page.after.is_none() {
+            page = Page::first(50);
+        }
     }
+    all
 }
 
-/// Microseconds of each call divided by the pages it reads; median and 99th percentile.
+/// Microseconds of each call.
 async fn times(n: usize, mut call: impl AsyncFnMut(usize)) -> (f64, f64) {
     let mut all = Vec::with_capacity(n);
     for position in 0..n {
@@ -426,8 +437,16 @@ async fn times(n: usize, mut call: impl AsyncFnMut(usize)) -> (f64, f64) {
         call(position).await;
         all.push(started.elapsed().as_secs_f64() * 1e6);
     }
+    middle_and_end(all)
+}
+
+/// Median and 99th percentile.
+fn middle_and_end(mut all: Vec<f64>) -> (f64, f64) {
     all.sort_by(f64::total_cmp);
-    (all[n / 2], all[(n * 99 / 100).min(n - 1)])
+    (
+        all[all.len() / 2],
+        all[(all.len() * 99 / 100).min(all.len() - 1)],
+    )
 }
 
 fn filters() -> Vec<(String, TargetFilter)> {

@@ -20,7 +20,7 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// After so many writes, hours in which no newest scan lies any more are removed.
 const SWEEP_EVERY: i64 = 1_000;
 /// How far the queue is counted.
-const QUEUE_COUNTED: i64 = 100_000;
+const QUEUE_COUNTED: i64 = 10_000;
 
 /// Differences to be written.
 #[derive(Debug, Default)]

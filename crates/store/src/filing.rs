@@ -11,7 +11,7 @@ use scanner::surface;
 use sha2::{Digest, Sha256};
 
 use crate::Store;
-use crate::codec::{self, Kind, Life, Packed};
+use crate::codec::{self, Kind, Packed};
 use crate::db::on;
 use crate::due::NEVER;
 use crate::error::{Result, StoreError, during};
@@ -106,7 +106,7 @@ impl Store {
         self.codec
             .prepare(&self.db, Kind::Evidence, sample.then_some(&encoded[..]))
             .await?;
-        let newest = self.codec.pack(Kind::Evidence, Life::Replaced, &encoded)?;
+        let newest = self.codec.pack(Kind::Evidence, &encoded)?;
         let news = if same && sparing {
             None
         } else {
@@ -159,7 +159,7 @@ impl Store {
             after_run: before.and_then(|before| before.run),
             hash,
             evidence,
-            report: self.codec.pack(Kind::Report, Life::Kept, &report)?,
+            report: self.codec.pack(Kind::Report, &report)?,
             change: self.change(filing, before, &state).await?,
             state,
         })
@@ -176,7 +176,7 @@ impl Store {
         } else {
             (Sha256::digest(encoded).into(), encoded.to_vec())
         };
-        let packed = self.codec.pack(Kind::Evidence, Life::Kept, &bytes)?;
+        let packed = self.codec.pack(Kind::Evidence, &bytes)?;
         Ok((hash.to_vec(), packed))
     }
 

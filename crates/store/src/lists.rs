@@ -1,9 +1,9 @@
 //! Reading a page of a filtered and sorted list of servers.
 //!
-//! Every list is a walk along an index from where the page before ended. Which index is decided
-//! here, by the counters, and not left to the planner: a condition that holds for few servers
-//! is looked up first and its servers are sorted; otherwise the index of the sort order (or of
-//! the rarest condition within it) is walked and the other conditions are tried on the way.
+//! Every list goes on from where the page before ended. Which index finds the servers is decided
+//! here, by the counters, and not left to the planner, which knows neither them nor that a page
+//! is short: a condition that holds for few servers is looked up and its servers are sorted;
+//! otherwise the index of the order is walked and the other conditions are tried on the way.
 
 use sqlx::{Database, Encode, QueryBuilder, Type};
 
@@ -16,8 +16,10 @@ use crate::rows::{Page, Paged, ServerRow, Sort, TargetFilter};
 use crate::servers::{Row, select};
 use crate::state;
 
-/// Up to so many servers are looked up and sorted; more are walked in order.
-const FEW: i64 = 2_000;
+/// Up to so many hits of a search are looked up and sorted.
+const FEW_HITS: i64 = 2_000;
+/// Hits looked at from either end to tell whether there are many.
+const SAMPLE: i64 = 200;
 /// Largest page.
 const MAX_PAGE: u32 = 500;
 /// How much of a search text counts.
@@ -48,7 +50,9 @@ impl Store {
             plan.push(&mut sql);
             push_order(&mut sql, filter.sort, after.as_ref(), plan.few);
             sql.push(" LIMIT ").push_bind(i64::from(limit) + 1);
-            sql.build_query_as().fetch_all(pool).await
+            // A text with the hits in it does not come again.
+            let keep = plan.lead != Lead::Hits;
+            sql.build_query_as().persistent(keep).fetch_all(pool).await
         })
         .map_err(during("listing servers"))?;
         let more = rows.len() > limit as usize;
@@ -87,46 +91,61 @@ impl Store {
             };
             plan.ranks = Some(ranks);
         }
-        plan.facets = facets(filter);
-        plan.source = filter.source.clone();
-        let count = during("planning a list");
         if let Some(check) = &filter.failing {
             let Some(ordinal) = self.ordinals(&[]).await?.of(check) else {
                 return Ok(None);
             };
             plan.failing = i64::try_from(ordinal).ok();
-            let failing = counters::one(&self.db, "fail", check)
-                .await
-                .map_err(&count)?;
-            plan.few |= failing <= FEW;
         }
-        if let (Some(_), Some(letter)) = (plan.ranks, &filter.letter) {
-            let letter = letter.to_uppercase();
-            let n = counters::one(&self.db, "letter", &letter)
-                .await
-                .map_err(&count)?;
-            plan.few |= n <= FEW;
-        }
-        // The rarest facet leads; the others are kept from leading the planner astray.
-        let mut rarest = i64::MAX;
-        for position in 0..plan.facets.len() {
-            let facet = &plan.facets[position];
-            let n = counters::one(&self.db, facet.column, &facet.value)
-                .await
-                .map_err(&count)?;
-            if n < rarest {
-                rarest = n;
-                plan.leading = Some(position);
-            }
-        }
-        plan.few |= rarest <= FEW;
-        if !plan.few && filter.sort != Sort::Letter {
-            plan.leading = None; // walk the order asked for
+        plan.facets = facets(filter);
+        plan.source = filter
+            .source
+            .as_ref()
+            .map(|source| source.replace('\0', ""));
+        let candidates = self
+            .candidates(filter, &plan)
+            .await
+            .map_err(during("planning a list"))?;
+        let servers = counters::one(&self.db, "total", "servers")
+            .await
+            .map_err(during("planning a list"))?;
+        let rarest = candidates.iter().min_by_key(|(n, _)| *n);
+        if let Some((_, lead)) = rarest.filter(|(n, _)| *n <= few(servers)) {
+            plan.few = true;
+            plan.lead = *lead;
+        } else if filter.sort == Sort::Letter {
+            // Each facet has an index in the order of letters.
+            plan.lead = candidates
+                .iter()
+                .filter(|(_, lead)| matches!(lead, Lead::Facet(_)))
+                .min_by_key(|(n, _)| *n)
+                .map_or(Lead::Rank, |(_, lead)| *lead);
         }
         if let Some(q) = &filter.q {
             self.plan_search(q, &mut plan).await?;
         }
         Ok(Some(plan))
+    }
+
+    /// Conditions that have an index, with the number of servers for which each holds.
+    async fn candidates(
+        &self,
+        filter: &TargetFilter,
+        plan: &Plan,
+    ) -> Result<Vec<(i64, Lead)>, sqlx::Error> {
+        let mut out = Vec::new();
+        if let Some(letter) = &filter.letter {
+            let n = counters::one(&self.db, "letter", &letter.to_uppercase()).await?;
+            out.push((n, Lead::Rank));
+        }
+        if let Some(check) = &filter.failing {
+            out.push((counters::one(&self.db, "fail", check).await?, Lead::Failing));
+        }
+        for (position, facet) in plan.facets.iter().enumerate() {
+            let n = counters::one(&self.db, facet.column, &facet.value).await?;
+            out.push((n, Lead::Facet(position)));
+        }
+        Ok(out)
     }
 
     async fn plan_search(&self, q: &str, plan: &mut Plan) -> Result<()> {
@@ -141,24 +160,54 @@ impl Store {
             return Ok(());
         }
         let long = text.chars().count() >= TRIGRAM;
-        plan.search = Some(match (long, self.trigram().await?) {
+        let search = match (long, self.trigram().await?) {
             (true, Trigram::Sqlite) => Search::Sqlite(pattern(&text)),
             (true, Trigram::Postgres) => Search::Postgres(pattern(&text)),
             (true, Trigram::Missing) | (false, _) => Search::Beginning(text.clone()),
-        });
-        if let Some(search) = &plan.search {
-            let hits: i64 = on!(self.db, pool => {
-                let mut sql = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM ");
-                search.push_hits(&mut sql);
-                sql.push(" LIMIT ").push_bind(FEW + 1).push(") AS hits");
-                sql.build_query_as().fetch_one(pool).await.map(|(n,): (i64,)| n)
-            })
-            .map_err(during("searching"))?;
-            plan.few |= hits <= FEW;
-            plan.search_leads = hits <= FEW;
+        };
+        if let Some(hits) = self.few_hits(&search).await.map_err(during("searching"))? {
+            plan.few = true;
+            plan.lead = Lead::Hits;
+            plan.hits = hits;
         }
+        plan.search = Some(search);
         plan.text = Some(text);
         Ok(())
+    }
+
+    /// What the search finds, if that is little enough to be looked up. A look at both ends of
+    /// the index tells common words apart early; at both, because what one publisher added at
+    /// once lies together.
+    async fn few_hits(&self, search: &Search) -> Result<Option<Vec<i64>>, sqlx::Error> {
+        if !matches!(search, Search::Beginning(_)) {
+            let first = self.hits(search, " ORDER BY 1", SAMPLE + 1).await?;
+            let (Some(far), false) = (first.last(), first.len() as i64 <= SAMPLE) else {
+                return Ok(Some(first));
+            };
+            let last = self.hits(search, " ORDER BY 1 DESC", SAMPLE + 1).await?;
+            let newest = last.first().copied().unwrap_or(*far);
+            let span = (*far).max(newest - last.last().copied().unwrap_or(0));
+            if SAMPLE.saturating_mul(newest) / span.max(1) > FEW_HITS {
+                return Ok(None);
+            }
+        }
+        let hits = self.hits(search, "", FEW_HITS + 1).await?;
+        Ok((hits.len() as i64 <= FEW_HITS).then_some(hits))
+    }
+
+    async fn hits(
+        &self,
+        search: &Search,
+        order: &'static str,
+        limit: i64,
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        let rows: Vec<(i64,)> = on!(self.db, pool => {
+            let mut sql = QueryBuilder::new("SELECT f.");
+            search.push_hits(&mut sql);
+            sql.push(order).push(" LIMIT ").push_bind(limit);
+            sql.build_query_as().fetch_all(pool).await
+        })?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// Which index of substrings there is.
@@ -238,19 +287,42 @@ fn facets(filter: &TargetFilter) -> Vec<Facet> {
         .collect()
 }
 
-/// Conditions of a list, and the order in which to try them.
+/// Up to so many servers it is cheaper to look up and sort than to walk an index until a page
+/// is full: where both cost the same if servers are spread evenly.
+fn few(servers: i64) -> i64 {
+    (servers.max(0).saturating_mul(50)).isqrt().max(500)
+}
+
+/// Conditions of a list, and which of them finds the servers.
 #[derive(Default)]
 struct Plan {
     ranks: Option<(i64, i64)>,
     facets: Vec<Facet>,
-    leading: Option<usize>,
     failing: Option<i64>,
     source: Option<String>,
     search: Option<Search>,
-    search_leads: bool,
+    hits: Vec<i64>,
     text: Option<String>,
-    /// Some condition holds for few servers: look those up and sort them.
+    /// The leading condition holds for few servers: look those up and sort them. Otherwise an
+    /// index is walked in the order asked for.
     few: bool,
+    lead: Lead,
+}
+
+/// What the database is to begin with; every other condition is only tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Lead {
+    /// The index of the order.
+    #[default]
+    Order,
+    /// The index of ranks.
+    Rank,
+    /// The index of a facet, which is in the order of ranks.
+    Facet(usize),
+    /// The index of failing checks.
+    Failing,
+    /// What the search found.
+    Hits,
 }
 
 enum Search {
@@ -261,23 +333,23 @@ enum Search {
 }
 
 impl Search {
-    /// Table and condition that find the targets, as `id`s of what is called `f`.
+    /// Column, table and condition that find the rows of targets; the table is called `f`.
     fn push_hits<DB: Database>(&self, sql: &mut QueryBuilder<DB>)
     where
         String: for<'q> Encode<'q, DB> + Type<DB>,
     {
         match self {
             Self::Sqlite(pattern) => {
-                sql.push("search f WHERE f.words LIKE ");
+                sql.push("rowid FROM search f WHERE f.words LIKE ");
                 sql.push_bind(pattern.clone());
             }
             Self::Postgres(pattern) => {
-                sql.push("target f WHERE f.words LIKE ");
+                sql.push("id FROM target f WHERE f.words LIKE ");
                 sql.push_bind(pattern.clone());
             }
             Self::Beginning(text) => {
-                sql.push("target f WHERE ");
-                push_beginning(sql, "f", text);
+                sql.push("id FROM target f WHERE ");
+                push_beginning(sql, "f.", text);
             }
         }
     }
@@ -289,16 +361,18 @@ where
 {
     // The last character there is closes the range of texts that begin alike.
     let end = format!("{text}\u{10ffff}");
-    for (before, column) in [("((", ".name_key"), (" OR (", ".host")] {
-        sql.push(before).push(table).push(column).push(" >= ");
-        sql.push_bind(text.to_owned()).push(" AND ");
-        sql.push(table).push(column).push(" < ");
+    for (before, column) in [("(((", "name_key"), (" OR ((", "host")] {
+        sql.push(before).push(table).push(column).push(") >= ");
+        sql.push_bind(text.to_owned()).push(" AND (");
+        sql.push(table).push(column).push(") < ");
         sql.push_bind(end.clone()).push(")");
     }
     sql.push(")");
 }
 
 impl Plan {
+    /// Writes the conditions. One that does not lead is written so that no index fits it: with
+    /// a plus or an empty text before the column, or as a subquery that cannot become a join.
     fn push<DB: Database>(&self, sql: &mut QueryBuilder<DB>)
     where
         String: for<'q> Encode<'q, DB> + Type<DB>,
@@ -306,29 +380,34 @@ impl Plan {
     {
         sql.push(" WHERE TRUE");
         if let Some((first, last)) = self.ranks {
-            sql.push(" AND t.rank >= ").push_bind(first);
-            sql.push(" AND t.rank <= ").push_bind(last);
+            let in_order = !self.few && matches!(self.lead, Lead::Facet(_));
+            let rank = if in_order || self.lead == Lead::Rank {
+                " AND t.rank"
+            } else {
+                " AND +t.rank"
+            };
+            sql.push(rank).push(" >= ").push_bind(first);
+            sql.push(rank).push(" <= ").push_bind(last);
         }
         for (position, facet) in self.facets.iter().enumerate() {
-            // The concatenation says nothing, and keeps an index from being used.
-            let leads = self.leading == Some(position) && !self.search_leads;
+            let leads = self.lead == Lead::Facet(position);
             sql.push(if leads { " AND t." } else { " AND ('' || t." });
             sql.push(facet.column);
             sql.push(if leads { " = " } else { ") = " });
             sql.push_bind(facet.value.clone());
         }
         if let Some(ordinal) = self.failing {
-            if self.few {
+            if self.lead == Lead::Failing {
                 sql.push(" AND t.id IN (SELECT f.target FROM failing f WHERE f.ordinal = ");
                 sql.push_bind(ordinal).push(")");
             } else {
-                sql.push(" AND EXISTS (SELECT 1 FROM failing f WHERE f.target = t.id AND ");
-                sql.push("f.ordinal = ").push_bind(ordinal).push(")");
+                sql.push(" AND (SELECT 1 FROM failing f WHERE f.target = t.id AND f.ordinal = ");
+                sql.push_bind(ordinal).push(") = 1");
             }
         }
         if let Some(source) = &self.source {
-            sql.push(" AND EXISTS (SELECT 1 FROM listing l WHERE l.target = t.id AND l.source = ");
-            sql.push_bind(source.clone()).push(")");
+            sql.push(" AND (SELECT MIN(1) FROM listing l WHERE l.target = t.id AND l.source = ");
+            sql.push_bind(source.clone()).push(") = 1");
         }
         self.push_search(sql);
     }
@@ -337,26 +416,23 @@ impl Plan {
     where
         String: for<'q> Encode<'q, DB> + Type<DB>,
     {
-        let Some(search) = &self.search else {
-            return;
-        };
-        match (self.search_leads, search) {
-            (true, Search::Sqlite(_)) => {
-                sql.push(" AND t.id IN (SELECT f.rowid FROM ");
-                search.push_hits(sql);
+        match &self.search {
+            None => (),
+            Some(_) if self.lead == Lead::Hits => {
+                // An empty list of a condition is no SQL; no row has the number 0.
+                sql.push(" AND t.id IN (0");
+                for id in &self.hits {
+                    sql.push(", ").push(id);
+                }
                 sql.push(")");
             }
-            (true, Search::Postgres(_) | Search::Beginning(_)) => {
-                sql.push(" AND t.id IN (SELECT f.id FROM ");
-                search.push_hits(sql);
-                sql.push(")");
+            Some(Search::Sqlite(pattern) | Search::Postgres(pattern)) => {
+                sql.push(" AND ('' || t.words) LIKE ")
+                    .push_bind(pattern.clone());
             }
-            (false, Search::Sqlite(pattern) | Search::Postgres(pattern)) => {
-                sql.push(" AND t.words LIKE ").push_bind(pattern.clone());
-            }
-            (false, Search::Beginning(text)) => {
+            Some(Search::Beginning(text)) => {
                 sql.push(" AND ");
-                push_beginning(sql, "t", text);
+                push_beginning(sql, "'' || t.", text);
             }
         }
     }

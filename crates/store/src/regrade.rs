@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Store;
-use crate::codec::{self, Kind, Life, Packed};
+use crate::codec::{self, Kind, Packed};
 use crate::counters::{Counters, DAY};
 use crate::db::{Tx, on, within};
 use crate::error::{Result, StoreError, during};
@@ -193,7 +193,7 @@ impl Store {
             why: error.to_string(),
         })?;
         self.codec.prepare(&self.db, Kind::Report, None).await?;
-        let packed = self.codec.pack(Kind::Report, Life::Kept, &bytes)?;
+        let packed = self.codec.pack(Kind::Report, &bytes)?;
         let addition = Addition {
             scan: &id,
             rubric: &report.grade.rubric,

@@ -352,7 +352,7 @@ pub struct Totals {
     pub changes_7d: i64,
     /// Median age of the newest scans, to the hour.
     pub median_age_ms: Option<i64>,
-    /// Servers that are due now, counted up to 100,000.
+    /// Servers that are due now, counted up to 10,000.
     pub queue: i64,
     /// Version of the data: higher after every filing and import. For caches and ETags.
     pub generation: i64,
