@@ -7,8 +7,10 @@
 #[path = "../support/stage.rs"]
 mod stage;
 
+mod bodies;
 mod certificates;
 mod names;
 mod probing;
 mod properties;
 mod registry;
+mod secrets;

@@ -234,3 +234,31 @@ async fn a_resolver_that_does_not_answer_is_not_a_missing_name() {
     let evidence = scan(settings, "https://mcp.example.org/mcp").await;
     assert_eq!(hello_failure(&evidence), &Failure::Dns(DnsFault::Failed));
 }
+
+#[tokio::test]
+async fn a_proxy_gets_everything_and_the_guard_still_sees_names_and_literals() {
+    let proxy = Stage::plain(|heard| match heard.method.as_str() {
+        "CONNECT" => stage::answer("502 Bad Gateway", &[], ""),
+        "POST" => stage::challenge(),
+        _ => stage::nothing(),
+    })
+    .await;
+    let mut settings = quick();
+    settings.proxy = Some(format!("http://{}", proxy.address));
+    let evidence = scan(settings.clone(), "http://mcp.lab.example/mcp").await;
+    let got = last(&evidence, Purpose::Discover).got.as_ref().unwrap();
+    assert_eq!((got.status, got.peer), (401, None));
+    assert_eq!(proxy.heard()[0].path, "http://mcp.lab.example/mcp");
+
+    settings.guard = Guard::public();
+    let evidence = scan(settings.clone(), "https://mcp.lab.example/mcp").await;
+    assert!(matches!(hello_failure(&evidence), Failure::Unreachable));
+    let tunnel = proxy.heard().pop().unwrap();
+    assert_eq!(tunnel.method, "CONNECT");
+    let before = proxy.heard().len();
+    for url in ["https://10.0.0.1/mcp", "https://intranet/mcp"] {
+        let evidence = scan(settings.clone(), url).await;
+        assert!(matches!(hello_failure(&evidence), Failure::Blocked(_)));
+    }
+    assert_eq!(proxy.heard().len(), before);
+}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use scanner::evidence::{Evidence, Exchange, Failure, Phase, Purpose, Response, Stopped};
+use scanner::evidence::{Evidence, Exchange, Failure, Purpose, Response, Stopped};
 use scanner::fleet::{Fleet, demo};
-use scanner::net::{EndpointHeader, Guard, Identity, NetScanner, Pace, Rates, Retries, Settings};
+use scanner::net::{Guard, Identity, NetScanner, Pace, Rates, Retries, Settings};
 use scanner::scan::Scan;
 use scanner::target::Target;
 use scanner::time::SystemClock;
@@ -60,11 +60,11 @@ pub(crate) fn response(evidence: &Evidence, purpose: Purpose) -> &Response {
     last(evidence, purpose).got.as_ref().unwrap()
 }
 
-fn failure(evidence: &Evidence, purpose: Purpose) -> &Failure {
+pub(crate) fn failure(evidence: &Evidence, purpose: Purpose) -> &Failure {
     last(evidence, purpose).got.as_ref().unwrap_err()
 }
 
-async fn scan_plain(
+pub(crate) async fn scan_plain(
     script: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static,
 ) -> (Stage, Evidence) {
     let stage = Stage::plain(script).await;
@@ -77,35 +77,6 @@ fn assert_orderly(evidence: &Evidence) {
     for (exchange, position) in evidence.exchanges.iter().zip(0..) {
         assert_eq!(exchange.id, position);
         assert!(exchange.follows.is_none_or(|before| before < exchange.id));
-    }
-}
-
-/// A session that asks for `initialize` and lists tools to anybody.
-fn open_session(heard: &Heard, session: &str) -> Vec<Step> {
-    let (method, id) = heard.rpc();
-    let headers = [
-        ("content-type", "application/json"),
-        ("mcp-session-id", session),
-    ];
-    match (heard.method.as_str(), method.as_str()) {
-        ("POST", "initialize") => {
-            let version = if heard.body.contains("2025-11-25") {
-                "2025-11-25"
-            } else {
-                "2025-06-18"
-            };
-            let body = format!(
-                r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"protocolVersion":"{version}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"t","version":"1"}}}}}}"#
-            );
-            stage::answer("200 OK", &headers, &body)
-        }
-        ("POST", "tools/list") if heard.header("mcp-session-id") == Some(session) => stage::json(
-            &format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"tools":[]}}}}"#),
-        ),
-        ("POST", "notifications/initialized") => stage::answer("202 Accepted", &[], ""),
-        ("DELETE", _) => stage::answer("204 No Content", &[], ""),
-        ("POST", _) => stage::answer("400 Bad Request", &[], ""),
-        _ => stage::nothing(),
     }
 }
 
@@ -203,221 +174,6 @@ async fn redirects_within_the_origin_are_separate_exchanges() {
     assert!(hop.follows.is_some() && hop.asked.url.ends_with("/mcp/"));
     assert_eq!(hop.asked.method, "POST");
     assert_eq!(hop.got.as_ref().unwrap().status, 401);
-}
-
-#[tokio::test]
-async fn a_head_that_does_not_come_is_a_timeout() {
-    let stage = Stage::plain(|heard| {
-        if heard.method == "POST" {
-            vec![
-                Step::Send(b"HTTP/1.1 200 OK\r\nx-slow: ".to_vec()),
-                Step::Pause(Duration::from_secs(60)),
-            ]
-        } else {
-            stage::nothing()
-        }
-    })
-    .await;
-    let mut settings = quick();
-    settings.timeouts.first_byte = Duration::from_millis(200);
-    let evidence = scan(settings, &format!("http://{}/mcp", stage.address)).await;
-    assert_eq!(
-        failure(&evidence, Purpose::Discover),
-        &Failure::Timeout(Phase::FirstByte)
-    );
-    assert_eq!(response(&evidence, Purpose::EventStream).status, 404);
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_end_in_time_is_a_timeout() {
-    let stage = Stage::plain(|_| {
-        vec![
-            Step::Send(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
-                    .to_vec(),
-            ),
-            Step::Pause(Duration::from_secs(60)),
-        ]
-    })
-    .await;
-    let mut settings = quick();
-    settings.timeouts.total = Duration::from_millis(200);
-    let evidence = scan(settings, &format!("http://{}/mcp", stage.address)).await;
-    assert_eq!(
-        failure(&evidence, Purpose::Discover),
-        &Failure::Timeout(Phase::Total)
-    );
-}
-
-const STREAM_HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-
-#[tokio::test]
-async fn an_endless_stream_is_read_to_the_answer_only() {
-    let (stage, evidence) = scan_plain(|heard| {
-        let (method, id) = heard.rpc();
-        if heard.method == "POST" && method == "server/discover" {
-            let answer = format!(
-                "{STREAM_HEAD}: hello\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}}\n\n\
-                 data: {{\"jsonrpc\":\"2.0\",\"id\":\"{id}\",\"error\":{{\"code\":-32601,\"message\":\"no\"}}}}\n\n"
-            );
-            return vec![
-                Step::Send(answer.into_bytes()),
-                Step::Pause(Duration::from_millis(700)),
-                Step::Flood(b"data: more\n\n".to_vec(), 1 << 30),
-            ];
-        }
-        if heard.method == "GET" && heard.path == "/mcp" {
-            return vec![
-                Step::Send(STREAM_HEAD.as_bytes().to_vec()),
-                Step::Flood(b"event: ping\ndata: 0123456789\n\n".to_vec(), 1 << 30),
-            ];
-        }
-        stage::nothing()
-    })
-    .await;
-    let answer = response(&evidence, Purpose::Discover);
-    assert!(answer.body.text.ends_with("\"message\":\"no\"}}\n\n"));
-    assert!(!answer.body.truncated);
-    let idle = response(&evidence, Purpose::EventStream);
-    assert!(idle.body.truncated);
-    assert_eq!(idle.body.text.len(), 8 * 1024);
-    assert!(stage.flooded() < 64 << 20);
-}
-
-#[tokio::test]
-async fn a_silent_stream_is_left_after_its_time() {
-    let (_stage, evidence) = scan_plain(|heard| {
-        if heard.method == "GET" && heard.path == "/mcp" {
-            return vec![
-                Step::Send(format!("{STREAM_HEAD}: quiet\n\n").into_bytes()),
-                Step::Pause(Duration::from_secs(60)),
-            ];
-        }
-        stage::nothing()
-    })
-    .await;
-    let idle = response(&evidence, Purpose::EventStream);
-    assert_eq!(idle.body.text, ": quiet\n\n");
-    assert!(idle.body.truncated);
-}
-
-#[tokio::test]
-async fn a_body_of_a_gigabyte_is_cut_at_the_cap() {
-    const GIGABYTE: usize = 1 << 30;
-    let (stage, evidence) = scan_plain(|heard| {
-        let kind = if heard.method == "POST" {
-            "application/json"
-        } else {
-            "text/html"
-        };
-        vec![
-            Step::Send(
-                format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {GIGABYTE}\r\n\r\n"
-                )
-                .into_bytes(),
-            ),
-            Step::Flood(vec![b'x'; 64 * 1024], GIGABYTE),
-        ]
-    })
-    .await;
-    let json = &response(&evidence, Purpose::Discover).body;
-    assert_eq!(
-        (json.text.len(), json.bytes, json.truncated),
-        (262_144, 262_144, true)
-    );
-    let html = &response(&evidence, Purpose::EventStream).body;
-    assert_eq!((html.text.len(), html.truncated), (8 * 1024, true));
-    assert!(stage.flooded() < GIGABYTE / 4);
-}
-
-#[tokio::test]
-async fn compressed_bodies_are_kept_as_sent() {
-    // The head of a gzip stream; what it would grow into does not matter, it is never inflated.
-    const BOMB: &[u8] = &[0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 2, 3, 0xec, 0xc1, 1, 1, 0];
-    let (_stage, evidence) = scan_plain(|_| {
-        let mut bytes = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-            BOMB.len()
-        )
-        .into_bytes();
-        bytes.extend_from_slice(BOMB);
-        vec![Step::Send(bytes)]
-    })
-    .await;
-    let got = response(&evidence, Purpose::Discover);
-    assert_eq!(got.header("content-encoding"), Some("gzip"));
-    assert!(got.body.base64);
-    assert_eq!(got.body.text, "H4sIAAAAAAACA+zBAQEA");
-    assert_eq!(got.body.bytes, BOMB.len() as u64);
-}
-
-#[tokio::test]
-async fn too_many_or_too_long_headers_are_no_answer() {
-    let (_stage, evidence) = scan_plain(|heard| {
-        let mut text = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n".to_owned();
-        match heard.method.as_str() {
-            "POST" => (0..500).for_each(|number| text.push_str(&format!("x-{number}: 1\r\n"))),
-            _ => (0..40).for_each(|number| {
-                text.push_str(&format!("x-{number}: {}\r\n", "y".repeat(1000)));
-            }),
-        }
-        text.push_str("\r\n");
-        vec![Step::Send(text.into_bytes())]
-    })
-    .await;
-    for purpose in [Purpose::Discover, Purpose::EventStream] {
-        let failure = failure(&evidence, purpose);
-        assert!(matches!(failure, Failure::Protocol(_)), "{failure:?}");
-    }
-}
-
-#[tokio::test]
-async fn names_repeat_and_hundred_and_fifty_headers_are_fine() {
-    let (_stage, evidence) = scan_plain(|_| {
-        let mut text = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n".to_owned();
-        text.push_str("WWW-Authenticate: Bearer\r\nWWW-Authenticate: Basic realm=\"x\"\r\n");
-        (0..150).for_each(|number| text.push_str(&format!("x-{number}: 1\r\n")));
-        text.push_str("\r\n");
-        vec![Step::Send(text.into_bytes())]
-    })
-    .await;
-    let got = response(&evidence, Purpose::Discover);
-    let lines: Vec<&str> = got.headers_named("www-authenticate").collect();
-    assert_eq!(lines, ["Bearer", "Basic realm=\"x\""]);
-}
-
-#[tokio::test]
-async fn lies_about_the_length_and_garbage_are_failures() {
-    let (_stage, evidence) = scan_plain(|heard| match heard.method.as_str() {
-        "POST" => vec![
-            Step::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\nshort".to_vec()),
-            Step::Close,
-        ],
-        _ => vec![
-            Step::Send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()),
-            Step::Close,
-        ],
-    })
-    .await;
-    assert_eq!(failure(&evidence, Purpose::Discover), &Failure::Reset);
-    let garbage = failure(&evidence, Purpose::EventStream);
-    assert!(matches!(garbage, Failure::Protocol(_)), "{garbage:?}");
-}
-
-#[tokio::test]
-async fn bytes_that_are_no_text_are_kept_as_base64() {
-    let (_stage, evidence) = scan_plain(|_| {
-        vec![Step::Send(
-            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nx-latin: caf\xe9\r\n\r\n\xff\x00a".to_vec(),
-        )]
-    })
-    .await;
-    let got = response(&evidence, Purpose::Discover);
-    assert!(got.body.base64);
-    assert_eq!(got.body.text, "/wBh");
-    assert_eq!(got.header("x-latin"), Some("café"));
 }
 
 #[tokio::test]
@@ -582,124 +338,6 @@ async fn requests_to_a_host_keep_their_distance_and_their_order() {
 }
 
 #[tokio::test]
-async fn sessions_are_closed_with_their_real_id_and_recorded_without_it() {
-    const SESSION: &str = "5f1d9c3e-77aa-4c31-9a52-canary000001";
-    let (stage, evidence) = scan_plain(|heard| open_session(heard, SESSION)).await;
-    let farewell = stage
-        .heard()
-        .into_iter()
-        .find(|heard| heard.method == "DELETE")
-        .unwrap();
-    assert_eq!(farewell.header("mcp-session-id"), Some(SESSION));
-    let recorded = &last(&evidence, Purpose::EndSession).asked.headers;
-    assert!(recorded.iter().any(|(name, value)| name == "mcp-session-id"
-        && value.starts_with("[redacted:session")));
-    assert!(
-        response(&evidence, Purpose::Initialize)
-            .header("mcp-session-id")
-            .is_some_and(|value| value.starts_with("[redacted:session"))
-    );
-    let encoded = String::from_utf8(evidence.encode().unwrap()).unwrap();
-    assert!(!encoded.contains("canary"));
-}
-
-#[tokio::test]
-async fn secrets_never_reach_the_evidence() {
-    const KEY: &str = "canary-key-8d41c0";
-    let stage = Stage::plain(move |heard| {
-        let mut echo = heard.headers_named("x-api-key").collect::<Vec<_>>().join(",");
-        echo.push_str(" and ");
-        echo.push_str(heard.header("authorization").unwrap_or_default());
-        let headers = [
-            ("set-cookie", "sid=canary-cookie-41; HttpOnly"),
-            ("content-type", "application/json"),
-            ("x-echo", &echo),
-            ("mcp-session-id", "canary-session-93f1"),
-            ("www-authenticate", "Bearer"),
-        ];
-        let body = format!(
-            r#"{{"echo":"{echo}","client_secret":"canary-member-77","session":"canary-session-93f1"}}"#
-        );
-        stage::answer("401 Unauthorized", &headers, &body)
-    })
-    .await;
-    let mut settings = quick();
-    settings.endpoint_headers = vec![
-        EndpointHeader::new("x-api-key", KEY).unwrap(),
-        EndpointHeader::new("authorization", "Bearer canary-token-5511").unwrap(),
-    ];
-    let evidence = scan(settings, &format!("http://{}/mcp", stage.address)).await;
-    assert!(evidence.modified_request);
-    let hello = &stage.heard()[0];
-    assert_eq!(hello.header("x-api-key"), Some(KEY));
-    assert_eq!(
-        hello.header("authorization"),
-        Some("Bearer canary-token-5511")
-    );
-    let encoded = String::from_utf8(evidence.encode().unwrap()).unwrap();
-    let at = encoded
-        .find("canary")
-        .map(|at| &encoded[at.saturating_sub(200)..at + 20]);
-    assert_eq!(at, None);
-}
-
-#[tokio::test]
-async fn the_operators_headers_go_to_the_endpoint_only() {
-    let other = Stage::plain(|_| stage::nothing()).await;
-    let metadata = format!("http://{}/prm", other.address);
-    let stage = Stage::plain(move |_| {
-        let value = format!("Bearer resource_metadata=\"{metadata}\"");
-        stage::answer("401 Unauthorized", &[("www-authenticate", &value)], "")
-    })
-    .await;
-    let mut settings = quick();
-    settings.endpoint_headers = vec![EndpointHeader::new("x-api-key", "canary-1").unwrap()];
-    scan(settings, &format!("http://{}/mcp", stage.address)).await;
-    assert!(
-        stage
-            .heard()
-            .iter()
-            .all(|heard| heard.header("x-api-key").is_some())
-    );
-    let elsewhere = other.heard();
-    assert!(!elsewhere.is_empty());
-    assert!(
-        elsewhere
-            .iter()
-            .all(|heard| heard.header("x-api-key").is_none())
-    );
-}
-
-#[tokio::test]
-async fn malformed_credentials_go_out_as_the_plan_wrote_them() {
-    let (stage, evidence) = scan_plain(|heard| {
-        if heard.method == "POST" {
-            stage::challenge()
-        } else {
-            stage::nothing()
-        }
-    })
-    .await;
-    let heard = stage.heard();
-    let of = |purpose: Purpose| {
-        let asked = &last(&evidence, purpose).asked;
-        let lines = asked
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "authorization")
-            .count();
-        let matching = |heard: &&Heard| heard.headers_named("authorization").count() == lines;
-        (lines, heard.iter().filter(matching).count())
-    };
-    assert_eq!(of(Purpose::TwoBearers), (2, 1));
-    let bare = |heard: &Heard| heard.header("authorization") == Some("Bearer");
-    assert!(heard.iter().any(bare));
-    let query = format!("/mcp?access_token=authdex-invalid-{}", evidence.nonce);
-    assert!(heard.iter().any(|heard| heard.path == query));
-    assert_eq!(last(&evidence, Purpose::Repeat(1)).attempt, 0);
-}
-
-#[tokio::test]
 async fn repeats_are_made_on_new_connections() {
     let (stage, evidence) = scan_plain(|heard| {
         if heard.method == "POST" {
@@ -724,4 +362,58 @@ async fn repeats_are_made_on_new_connections() {
         .filter(|heard| heard.connection == 0)
         .count();
     assert!(first > 5);
+}
+
+#[tokio::test]
+async fn documents_of_an_issuer_are_fetched_once_for_all_its_servers() {
+    let fleet = Fleet::start(demo::world()).await.unwrap();
+    let mut settings = quick();
+    settings.share_documents = Duration::from_secs(3600);
+    settings.extra_roots = fleet.authority().as_bytes().to_vec();
+    settings.connect_to = fleet
+        .connect_to()
+        .iter()
+        .map(|rule| rule.parse().unwrap())
+        .collect();
+    let scanner = NetScanner::new(settings).await.unwrap();
+    let mut shared = Vec::new();
+    for name in ["calendar", "mail"] {
+        let url = format!("https://{name}.demo.example/mcp");
+        let evidence = scanner.scan(&Target::of(url), "scn_1").await;
+        let found = evidence.exchanges.iter().filter(|exchange| {
+            matches!(exchange.purpose, Purpose::AsMetadata(..) | Purpose::Jwks(_))
+                && exchange
+                    .got
+                    .as_ref()
+                    .is_ok_and(|response| response.status == 200)
+        });
+        shared.push(
+            found
+                .map(|exchange| exchange.shared.is_some())
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(shared, [[false, false], [true, true]]);
+    let asked = |path: &str| {
+        let seen = fleet.seen();
+        let documents = seen
+            .iter()
+            .filter(|seen| seen.host == "login.demo.example" && seen.path == path);
+        // The CORS probe reads it again, with an `Origin`.
+        documents
+            .filter(|seen| !seen.headers.iter().any(|(name, _)| name == "origin"))
+            .count()
+    };
+    assert_eq!(asked("/.well-known/oauth-authorization-server"), 1);
+    assert_eq!(asked("/jwks"), 1);
+}
+
+#[tokio::test]
+async fn a_server_in_maintenance_is_left_alone() {
+    let (stage, evidence) =
+        scan_plain(|_| stage::answer("503 Service Unavailable", &[("retry-after", "7200")], ""))
+            .await;
+    assert_eq!(stage.heard().len(), 1);
+    assert_eq!(evidence.exchanges.len(), 1);
+    assert_eq!(evidence.stopped, Stopped::RateLimited);
 }

@@ -82,7 +82,7 @@ pub enum Stopped {
     OutOfTime,
     /// The request budget ran out.
     OutOfAsks,
-    /// The server answered 429.
+    /// The server answered 429, or named a time until which it wants to be left alone.
     RateLimited,
     /// Somebody stopped it.
     Stopped,

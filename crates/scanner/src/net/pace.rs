@@ -49,7 +49,8 @@ impl Default for Rates {
             global_per_second: NonZeroU32::new(20),
             per_host: 1,
             per_site: 2,
-            patience: Duration::from_secs(10),
+            // As long as the last repetition waits.
+            patience: Duration::from_secs(30),
         }
     }
 }

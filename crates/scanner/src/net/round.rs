@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::client::{Client, Slot, millis};
+use super::guard::Rule;
 use super::pace::Place;
 use crate::evidence::{DnsFault, Exchange, ExchangeId, Failure, Purpose, Stopped};
 use crate::facts::outcome::{Answer, Outcome};
@@ -156,6 +157,10 @@ impl<'s> Run<'s> {
                 return;
             }
             let exchange = self.one(job).await;
+            if host == self.home && is_closed(&exchange) {
+                self.state().ended.get_or_insert(Stopped::RateLimited);
+                return;
+            }
             self.note(host, &exchange);
             answers
                 .lock()
@@ -198,7 +203,12 @@ impl<'s> Run<'s> {
             observer(exchange);
         }
         let mut state = self.state();
-        *state.asked.entry(host.to_owned()).or_default() += 1;
+        // Port 80 of the endpoint's host is the endpoint's host, as in the plan.
+        let counted = match exchange.purpose {
+            Purpose::Plaintext => &self.home,
+            _ => host,
+        };
+        *state.asked.entry(counted.to_owned()).or_default() += 1;
         if let Ok(response) = &exchange.got {
             state.alive.insert(host.to_owned());
             if response.status == 429 && host == self.home {
@@ -309,6 +319,11 @@ fn is_worth_repeating(exchange: &Exchange) -> bool {
             Failure::Blocked(_) | Failure::Dns(DnsFault::NoSuchName | DnsFault::DomainUnregistered)
         ),
     }
+}
+
+/// The host's `Retry-After` forbids to ask now; nothing was sent.
+fn is_closed(exchange: &Exchange) -> bool {
+    matches!(&exchange.got, Err(Failure::Blocked(rule)) if rule == Rule::RetryAfter.as_str())
 }
 
 /// Resolves when the signal turns true; never if there is none.
