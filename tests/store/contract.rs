@@ -20,6 +20,7 @@ on_both_engines!(
     every_target_is_leased_once_by_many_workers,
     asked_for_scans_come_first_but_not_only,
     asking_for_a_scan_answers_what_will_happen,
+    everything_can_be_made_due,
     a_lost_lease_changes_nothing,
     filing_ends_the_lease_and_files_once,
     many_writers_lose_nothing,
@@ -389,6 +390,30 @@ async fn asking_for_a_scan_answers_what_will_happen(db: &TestDb) {
         ahead: 1,
     };
     assert_eq!(ask(&server, now.plus(hour)).await, Some(behind));
+}
+
+async fn everything_can_be_made_due(db: &TestDb) {
+    let mut targets = Vec::new();
+    for n in 0..4 {
+        targets.push(add(&db.store, &format!("https://s{n}.example/mcp")).await);
+    }
+    let leases = db
+        .store
+        .lease_due(DAY_ONE, DAY_ONE.plus(60_000), 4)
+        .await
+        .unwrap();
+    for lease in &leases[..3] {
+        scan_leased(&db.store, lease, DAY_ONE).await;
+    }
+    db.store
+        .lease_due(DAY_ONE.plus(DAY), DAY_ONE.plus(2 * DAY), 1)
+        .await
+        .unwrap();
+    // Two are due later; of the others, one was given up by its worker and one is being scanned.
+    let now = DAY_ONE.plus(70_000);
+    assert_eq!(db.store.make_all_due(now).await.unwrap(), 2);
+    let due = db.store.lease_due(now, now.plus(60_000), 9).await.unwrap();
+    assert_eq!(due.len(), 3);
 }
 
 async fn a_lost_lease_changes_nothing(db: &TestDb) {

@@ -18,8 +18,8 @@ use crate::state;
 
 /// Up to so many hits of a search are looked up and sorted.
 const FEW_HITS: i64 = 2_000;
-/// Hits looked at from either end to tell whether there are many.
-const SAMPLE: i64 = 200;
+/// Rows looked at to tell whether a search text is common: whether one in a hundred has it.
+const PEEKED: i64 = 1_000;
 /// Largest page.
 const MAX_PAGE: u32 = 500;
 /// How much of a search text counts.
@@ -50,8 +50,8 @@ impl Store {
             plan.push(&mut sql);
             push_order(&mut sql, filter.sort, after.as_ref(), plan.few);
             sql.push(" LIMIT ").push_bind(i64::from(limit) + 1);
-            // A text with the hits in it does not come again.
-            let keep = plan.lead != Lead::Hits;
+            // Postgres is to plan for these values, and a text with hits in it never returns.
+            let keep = plan.lead != Lead::Hits && !self.db.is_postgres();
             sql.build_query_as().persistent(keep).fetch_all(pool).await
         })
         .map_err(during("listing servers"))?;
@@ -175,39 +175,28 @@ impl Store {
         Ok(())
     }
 
-    /// What the search finds, if that is little enough to be looked up. A look at both ends of
-    /// the index tells common words apart early; at both, because what one publisher added at
-    /// once lies together.
+    /// What the search finds, if that is little enough to be looked up.
     async fn few_hits(&self, search: &Search) -> Result<Option<Vec<i64>>, sqlx::Error> {
-        if !matches!(search, Search::Beginning(_)) {
-            let first = self.hits(search, " ORDER BY 1", SAMPLE + 1).await?;
-            let (Some(far), false) = (first.last(), first.len() as i64 <= SAMPLE) else {
-                return Ok(Some(first));
-            };
-            let last = self.hits(search, " ORDER BY 1 DESC", SAMPLE + 1).await?;
-            let newest = last.first().copied().unwrap_or(*far);
-            let span = (*far).max(newest - last.last().copied().unwrap_or(0));
-            if SAMPLE.saturating_mul(newest) / span.max(1) > FEW_HITS {
+        // A look at the beginning of the list tells common words apart: to look those up in
+        // an index costs more than to walk the list.
+        if let Search::Sqlite(pattern) | Search::Postgres(pattern) = search {
+            const PEEK: &str = "SELECT COUNT(*) FROM (SELECT t.words FROM target t \
+                ORDER BY t.rank, t.id LIMIT $1) AS beginning WHERE beginning.words LIKE $2";
+            let (seen,): (i64,) = on!(self.db, pool => {
+                sqlx::query_as(PEEK).bind(PEEKED).bind(pattern).fetch_one(pool).await
+            })?;
+            if seen >= PEEKED / 100 {
                 return Ok(None);
             }
         }
-        let hits = self.hits(search, "", FEW_HITS + 1).await?;
-        Ok((hits.len() as i64 <= FEW_HITS).then_some(hits))
-    }
-
-    async fn hits(
-        &self,
-        search: &Search,
-        order: &'static str,
-        limit: i64,
-    ) -> Result<Vec<i64>, sqlx::Error> {
-        let rows: Vec<(i64,)> = on!(self.db, pool => {
+        let hits: Vec<(i64,)> = on!(self.db, pool => {
             let mut sql = QueryBuilder::new("SELECT f.");
             search.push_hits(&mut sql);
-            sql.push(order).push(" LIMIT ").push_bind(limit);
-            sql.build_query_as().fetch_all(pool).await
+            sql.push(" LIMIT ").push_bind(FEW_HITS + 1);
+            sql.build_query_as().persistent(false).fetch_all(pool).await
         })?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
+        let few = i64::try_from(hits.len()).is_ok_and(|n| n <= FEW_HITS);
+        Ok(few.then(|| hits.into_iter().map(|(id,)| id).collect()))
     }
 
     /// Which index of substrings there is.
@@ -370,9 +359,15 @@ where
     sql.push(")");
 }
 
+/// Whether the planner of this engine has statistics of values.
+fn knows_values<DB: Database>() -> bool {
+    DB::NAME == sqlx::Postgres::NAME
+}
+
 impl Plan {
-    /// Writes the conditions. One that does not lead is written so that no index fits it: with
-    /// a plus or an empty text before the column, or as a subquery that cannot become a join.
+    /// Writes the conditions. For SQLite, which plans by rules of thumb, one that does not lead
+    /// is written so that no index fits it. Postgres knows how rare values are, as long as
+    /// they are compared with bare columns.
     fn push<DB: Database>(&self, sql: &mut QueryBuilder<DB>)
     where
         String: for<'q> Encode<'q, DB> + Type<DB>,
@@ -381,7 +376,7 @@ impl Plan {
         sql.push(" WHERE TRUE");
         if let Some((first, last)) = self.ranks {
             let in_order = !self.few && matches!(self.lead, Lead::Facet(_));
-            let rank = if in_order || self.lead == Lead::Rank {
+            let rank = if in_order || self.lead == Lead::Rank || knows_values::<DB>() {
                 " AND t.rank"
             } else {
                 " AND +t.rank"
@@ -390,14 +385,14 @@ impl Plan {
             sql.push(rank).push(" <= ").push_bind(last);
         }
         for (position, facet) in self.facets.iter().enumerate() {
-            let leads = self.lead == Lead::Facet(position);
+            let leads = self.lead == Lead::Facet(position) || knows_values::<DB>();
             sql.push(if leads { " AND t." } else { " AND ('' || t." });
             sql.push(facet.column);
             sql.push(if leads { " = " } else { ") = " });
             sql.push_bind(facet.value.clone());
         }
         if let Some(ordinal) = self.failing {
-            if self.lead == Lead::Failing {
+            if self.lead == Lead::Failing || knows_values::<DB>() {
                 sql.push(" AND t.id IN (SELECT f.target FROM failing f WHERE f.ordinal = ");
                 sql.push_bind(ordinal).push(")");
             } else {
@@ -406,8 +401,8 @@ impl Plan {
             }
         }
         if let Some(source) = &self.source {
-            sql.push(" AND (SELECT MIN(1) FROM listing l WHERE l.target = t.id AND l.source = ");
-            sql.push_bind(source.clone()).push(") = 1");
+            sql.push(" AND EXISTS (SELECT 1 FROM listing l WHERE l.target = t.id AND l.source = ");
+            sql.push_bind(source.clone()).push(")");
         }
         self.push_search(sql);
     }
@@ -438,8 +433,8 @@ impl Plan {
     }
 }
 
-/// The order, and where the page before ended. A plus before a column keeps its index from
-/// being used, for lists that are looked up first and sorted afterwards.
+/// The order, and where the page before ended. On SQLite, a plus or an empty text before a
+/// column keeps its index from being used, for lists that are looked up and sorted afterwards.
 fn push_order<DB: Database>(
     sql: &mut QueryBuilder<DB>,
     sort: Sort,
@@ -449,7 +444,7 @@ fn push_order<DB: Database>(
     String: for<'q> Encode<'q, DB> + Type<DB>,
     i64: for<'q> Encode<'q, DB> + Type<DB>,
 {
-    let (key, id, downwards) = match (sort, few) {
+    let (key, id, downwards) = match (sort, few && !knows_values::<DB>()) {
         (Sort::Letter, false) => ("t.rank", "t.id", false),
         (Sort::Letter, true) => ("+t.rank", "+t.id", false),
         (Sort::Checked, false) => ("v.checked_at", "v.target", true),
