@@ -1,6 +1,8 @@
 //! What errors tell about the inside: a versioned list of patterns, read without regular
 //! expressions in one pass per body.
 
+use std::borrow::Cow;
+
 use crate::check::{Fault, Judgement, Na, Place, Severity, Verdict, fail, na, warn};
 use crate::evidence::Response;
 use crate::facts::outcome::{Answer, Outcome, Rpc, is_html};
@@ -113,13 +115,16 @@ fn minor(answer: &Answer<'_>, response: &Response) -> Option<Fault> {
 }
 
 /// The body with the line ends of JSON strings and of HTML made real.
-fn unescaped(response: &Response) -> String {
+fn unescaped(response: &Response) -> Cow<'_, str> {
+    let text = &response.body.text;
     if response.body.base64 {
-        return String::new();
+        return Cow::Borrowed("");
     }
-    response
-        .body
-        .text
+    // Nearly all errors are short and plain; this is asked of each, for each revision.
+    if !text.contains(['\\', '<', '&']) {
+        return Cow::Borrowed(text);
+    }
+    let text = text
         .replace("\\r\\n", "\n")
         .replace("\\n", "\n")
         .replace("\\\"", "\"")
@@ -127,7 +132,8 @@ fn unescaped(response: &Response) -> String {
         .replace("<br/>", "\n")
         .replace("<br />", "\n")
         .replace("&nbsp;", " ")
-        .replace("&quot;", "\"")
+        .replace("&quot;", "\"");
+    Cow::Owned(text)
 }
 
 fn debug_page(body: &str) -> Option<&'static str> {
@@ -195,6 +201,7 @@ fn environment(body: &str) -> Option<&str> {
     };
     let count = NAMES
         .iter()
+        .filter(|name| body.contains(**name))
         .filter(|name| body.lines().any(|line| is_one(line.trim(), name)))
         .count();
     (count >= 3).then(|| {
