@@ -112,6 +112,20 @@ pub fn next(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     asks
 }
 
+/// The requests that close what is still open when a scan ends before its plan does.
+#[must_use]
+pub fn farewell(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
+    let plan = Plan::new(evidence, limits);
+    let mut asks = plan.farewells();
+    asks.retain(|ask| {
+        matches!(
+            ask.purpose,
+            Purpose::EndSession | Purpose::EndAnotherSession(_)
+        ) && !plan.already_asked(ask)
+    });
+    asks
+}
+
 /// Whether the budget, not the plan, ended the scan.
 #[must_use]
 pub fn exhausted(evidence: &Evidence, limits: &Limits) -> bool {
