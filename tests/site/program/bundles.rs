@@ -76,12 +76,15 @@ async fn a_bundle_graded_elsewhere_gives_the_same_report() {
     assert_eq!(alone["grade"], scanned["grade"]);
 }
 
+/// A change to the members of a bundle: names and texts.
+type Change = dyn Fn(&mut Vec<(String, String)>);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_bundles_are_refused() {
     let sample = Sample::start().await;
     sample.scan(&["--evidence=a.zip", &url("crm")]).ended(0);
     let members = unpacked(&sample.path().join("a.zip"));
-    let with = |change: &dyn Fn(&mut Vec<(String, String)>)| {
+    let with = |change: &Change| {
         let mut changed = members.clone();
         change(&mut changed);
         packed(&changed)
