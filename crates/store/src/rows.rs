@@ -348,7 +348,8 @@ pub struct Totals {
     pub graded: i64,
     /// Scans filed.
     pub scans: i64,
-    /// Entries of the change feed in the last seven days, by whole UTC days.
+    /// Entries of the change feed in the last seven days, by whole UTC days; a server's first
+    /// scan is no change.
     pub changes_7d: i64,
     /// Median age of the newest scans, to the hour.
     pub median_age_ms: Option<i64>,

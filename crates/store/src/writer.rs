@@ -273,7 +273,7 @@ async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error
     add_scans(&mut tx, &placed).await?;
     replace_newest(&mut tx, &placed).await?;
     update_visits(&mut tx, &placed).await?;
-    for (prepared, _) in &changes {
+    for (prepared, _) in changes.iter().filter(|(_, change)| change.kind != "added") {
         counters.add("day", &(prepared.at / DAY).to_string(), 1);
     }
     let before_first = counters.write(&mut tx, changes.len()).await?;

@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(9700).at("2.1.1"),
         ],
         why: "Clients that follow the specification must stop when the member is missing; lenient ones go on without knowing whether codes are protected.",
-        fix: "Add code_challenge_methods_supported with `S256` to both well-known documents.",
+        fix: "Add `code_challenge_methods_supported` with `S256` to both well-known documents.",
         traps: "Some vendors support S256 and leave the member out; the text still tells clients to refuse, so that is a failure with the authorization server as its party.",
         run: advertised,
     },

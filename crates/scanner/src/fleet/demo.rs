@@ -24,10 +24,10 @@ pub fn world() -> World {
         |name: &str, title: &str, issuer: &str| McpServer::compliant(&host(name), title, issuer);
 
     let servers = vec![
-        compliant("notes", "Notes: everything by the book", &id),
+        compliant("notes", "Notes: by the book, until its address moves", &id),
         compliant(
             "calendar",
-            "Calendar: its identity server does not announce PKCE",
+            "Calendar: its identity server learns PKCE",
             &plain,
         ),
         compliant("mail", "Mail: same identity server as Calendar", &plain),
@@ -44,7 +44,7 @@ pub fn world() -> World {
                 scope: true,
                 always_error: true,
             }),
-            ..compliant("wiki", "Wiki: no metadata anywhere", &id)
+            ..compliant("wiki", "Wiki: publishes its metadata late", &id)
         },
         McpServer {
             guard: Guard::Login,

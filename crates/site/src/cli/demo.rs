@@ -72,8 +72,11 @@ pub(super) async fn run(args: DemoArgs) -> Outcome {
         clock: Arc::new(SystemClock),
         settings: Arc::new(SiteSettings {
             name: "Authdex demo".into(),
+            public_url: Some(format!("http://{address}")),
             demo: true,
             accept_submissions: false,
+            // Whoever reads is the one who started it.
+            reads_per_minute: 6000,
             ..SiteSettings::default()
         }),
     };

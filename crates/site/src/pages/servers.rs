@@ -111,6 +111,9 @@ pub(crate) async fn list(
     let facets = app.store.facets().await?;
     let with = |cursor: Option<&str>| {
         let mut pairs = pairs(&query);
+        if !query.limit.is_empty() {
+            pairs.push(("limit", query.limit.clone()));
+        }
         if let Some(theme) = visit.theme {
             pairs.push(("theme", theme.as_str().to_owned()));
         }

@@ -142,6 +142,8 @@ fn answer(exchange: &Exchange, max: usize) -> Answer {
     let tone = match response.status {
         200..=399 => "ok",
         401 | 403 => "asks",
+        // Most of what is asked need not be there, so its absence is no fault.
+        404..=499 => "soft",
         _ => "bad",
     };
     let mut head = format!("HTTP/{} {}\n", response.http, response.status);

@@ -94,7 +94,7 @@ pub fn era(era: Era) -> &'static str {
         Era::Dual => "Both protocols",
         Era::Legacy => "Initialize handshake",
         Era::HttpSse => "HTTP+SSE",
-        Era::Hidden => "Not visible",
+        Era::Hidden => "Protocol not visible",
     }
 }
 

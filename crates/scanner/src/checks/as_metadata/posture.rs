@@ -92,7 +92,7 @@ pub(super) const ISS_PARAMETER: Check = Check {
         Spec::McpSep.at("2468"),
     ],
     why: "A client that talks to several authorization servers can be led to hand one server's code to another's token endpoint, and PKCE does not stop that; `iss` in the response does.",
-    fix: "Send `iss` in every authorization response, errors included, and only then set authorization_response_iss_parameter_supported to true.",
+    fix: "Send `iss` in every authorization response, errors included, and only then set `authorization_response_iss_parameter_supported` to true.",
     traps: "A flag without the parameter is worse than no flag, because clients must then refuse every response; that shows only with consent. A later revision is announced to require it.",
     run: iss_parameter,
 };
