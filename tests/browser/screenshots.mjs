@@ -16,7 +16,7 @@ const [demo, browser] = await Promise.all([startDemo(), startBrowser()]);
 try {
   const pages = await kinds(demo.url);
   const shoot = async (file, path, { viewport = WIDE, colorScheme = "light", act, height } = {}) => {
-    const context = await browser.newContext({ baseURL: demo.url, viewport, colorScheme, javaScriptEnabled: false, deviceScaleFactor: viewport === PHONE ? 2 : 1 });
+    const context = await browser.newContext({ baseURL: demo.url, viewport, colorScheme, javaScriptEnabled: false, reducedMotion: "reduce", deviceScaleFactor: viewport === PHONE ? 2 : 1 });
     const page = await context.newPage();
     await page.goto(path);
     await act?.(page);
@@ -33,8 +33,7 @@ try {
     const finding = page.locator("article.finding a", { hasText: /^exchange/ }).first();
     const place = await finding.getAttribute("href");
     await page.goto(new URL(place, page.url()).href);
-    const exchange = page.locator(".ex", { has: page.locator(place.slice(place.indexOf("#"))) });
-    await exchange.evaluate((details) => scrollTo(0, details.getBoundingClientRect().top + scrollY - 160));
+    await page.getByRole("heading", { name: "Every exchange" }).evaluate((heading) => heading.scrollIntoView());
   };
   await shoot("home.png", pages.home, { height: 1000 });
   await shoot("home-dark.png", pages.home, { colorScheme: "dark", height: 1000 });
@@ -42,8 +41,8 @@ try {
   await shoot("server.png", pages["server notes"], { height: 1200 });
   await shoot("server-dark.png", pages["server crm"], { colorScheme: "dark", height: 1200 });
   await shoot("server-phone.png", pages["server crm"], { viewport: PHONE });
-  await shoot("compare.png", pages.compare, { height: 1000 });
-  await shoot("scan-exchanges.png", pages.scan, { act: openBroken, height: 900 });
+  await shoot("compare.png", pages.compare, { height: 1340 });
+  await shoot("scan-exchanges.png", pages.scan, { act: openBroken, height: 860 });
 } finally {
   await browser.close();
   await demo.stop();

@@ -1,6 +1,6 @@
 //! What the store costs, as ratios to something bare that is measured in the same run.
 //!
-//! `cargo bench -p authdex-store --bench store [-- --million]`; also on Postgres when
+//! `cargo bench -p authdex-store --bench store [-- --lists --million]`; also on Postgres when
 //! `TEST_POSTGRES_URL` is set (`DURABLE=1 tests/support/postgres.sh start` prints one).
 //! Absolute figures do not travel between machines; the ratios do.
 
@@ -40,12 +40,15 @@ const REGISTRY: usize = 10_542;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let million = std::env::args().any(|arg| arg == "--million");
+    let has = |wanted: &str| std::env::args().any(|arg| arg == wanted);
+    let million = has("--million");
     let servers = if million { 1_000_000 } else { 100_000 };
     let folder = tempfile::tempdir().unwrap();
     println!("== SQLite");
     let url = |name: &str| format!("sqlite://{}/{name}.db", folder.path().display());
-    filing(&url("filing")).await;
+    if !has("--lists") {
+        filing(&url("filing")).await;
+    }
     lists(&url("lists"), servers).await;
     let Ok(admin) = std::env::var("TEST_POSTGRES_URL") else {
         println!("== Postgres: left out, TEST_POSTGRES_URL is not set");
@@ -57,6 +60,7 @@ async fn main() {
         execute(&admin, &format!("CREATE DATABASE {database}")).await;
         let url = format!("{}/{database}", admin.rsplit_once('/').unwrap().0);
         match name {
+            "filing" if has("--lists") => (),
             "filing" => filing(&url).await,
             _ => lists(&url, servers).await,
         }

@@ -422,8 +422,12 @@ impl Plan {
                 sql.push(")");
             }
             Some(Search::Sqlite(pattern) | Search::Postgres(pattern)) => {
-                sql.push(" AND ('' || t.words) LIKE ")
-                    .push_bind(pattern.clone());
+                sql.push(if knows_values::<DB>() {
+                    " AND t.words LIKE "
+                } else {
+                    " AND ('' || t.words) LIKE "
+                });
+                sql.push_bind(pattern.clone());
             }
             Some(Search::Beginning(text)) => {
                 sql.push(" AND ");

@@ -65,7 +65,7 @@ async function fixes(page) {
   assert.ok(await exchange.evaluate((details) => details.open), "the exchange that the finding points at is unfolded");
   const [request, answer, curl] = await exchange.locator("pre").allInnerTexts();
   assert.match(request, /^(GET|POST|OPTIONS|HEAD|DELETE) .+/);
-  assert.match(answer, /\d{3}|\S/);
+  assert.match(answer, /^HTTP\/\S+ \d{3}\n(.+\n)+\n\S/, "status, headers, a blank line, and the body");
   assert.match(curl, /^curl .*https:\/\/[a-z-]+\.demo\.example/s);
   assert.ok(await exchange.locator("pre").first().isVisible(), "the bytes are shown");
   assert.equal(await overflow(page), null);
