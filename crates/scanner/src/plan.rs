@@ -129,6 +129,20 @@ pub fn next(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     wanted(evidence, limits).asks
 }
 
+/// The requests that close what is still open when a scan ends before its plan does.
+#[must_use]
+pub fn farewell(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
+    let plan = Plan::new(evidence, limits);
+    let mut asks = plan.farewells();
+    asks.retain(|ask| {
+        matches!(
+            ask.purpose,
+            Purpose::EndSession | Purpose::EndAnotherSession(_)
+        ) && !plan.already_asked(ask)
+    });
+    asks
+}
+
 fn rate_limited(evidence: &Evidence) -> bool {
     evidence.exchanges.iter().any(|exchange| {
         exchange

@@ -26,6 +26,9 @@ const LEASE_MS: i64 = 30 * 60_000;
 /// Changes are asked for from this much before the last walk.
 const OVERLAP_MS: i64 = 10 * 60_000;
 
+/// Pages of a registry between two lines of progress.
+const PAGES_PER_LINE: u32 = 10;
+
 /// Longest nap between two looks at the clock.
 const NAP: Duration = Duration::from_secs(20);
 
@@ -250,6 +253,7 @@ pub(crate) async fn walk_registry(
     let place = || format!("source {} at {}", source.name, source.location);
     let mut walk = Walk::new(registry, net).await.with_context(place)?;
     let mut total = Tally::default();
+    let mut pages = 0_u32;
     while let Some(page) = walk.next().await.with_context(place)? {
         let rows = import::rows(&page.text, Some(import::Kind::Dump), admission(settings))
             .with_context(place)?;
@@ -260,6 +264,15 @@ pub(crate) async fn walk_registry(
                 .map_err(|ended| ended.into_cause())?;
         }
         total.add(&tally);
+        pages += 1;
+        if pages % PAGES_PER_LINE == 0 {
+            tracing::info!(
+                source = source.name,
+                pages,
+                servers = total.found,
+                "walking"
+            );
+        }
     }
     Ok(total)
 }

@@ -201,17 +201,23 @@ async fn open_sqlite(url: &str, options: OpenOptions) -> Result<SqlitePool, Stor
     pool.acquire_timeout(Duration::from_millis(options.wait_ms.saturating_mul(2)))
         .connect_with(parsed)
         .await
-        .map_err(|error| failed(sqlite_fault(&error)))
+        .map_err(|error| match sqlite_code(&error) {
+            Some(5 | 6) => StoreError::Locked {
+                url: url.to_owned(),
+            },
+            _ => failed(sqlite_fault(&error)),
+        })
+}
+
+/// The engine's result code without its refinement.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
 
 /// The engine's words with what they usually mean.
 fn sqlite_fault(error: &sqlx::Error) -> String {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<u32>().ok())
-        .map(|code| code & 0xff);
-    match code {
-        Some(5 | 6) => "the file is locked by another process; stop it or try again".into(),
+    match sqlite_code(error) {
         Some(8) => "the file or its folder may not be written; check its permissions".into(),
         Some(14) => "the file cannot be opened; check the path and its permissions".into(),
         Some(26) => "the file is not a SQLite database; choose another path".into(),

@@ -23,6 +23,12 @@ pub enum StoreError {
         /// What was wrong, on one line.
         why: String,
     },
+    /// Somebody else holds the file.
+    #[error("opening the database {url}: it is locked by another process; stop it or try again")]
+    Locked {
+        /// The URL.
+        url: String,
+    },
     /// The schema could not be brought up to date.
     #[error("migrating the database: {0}")]
     Migrate(String),

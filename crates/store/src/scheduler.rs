@@ -4,7 +4,8 @@
 //! A lease is renewed while its scan runs. A scan that panics costs itself only: its server is
 //! tried again later, like one that did not answer. A result that cannot be filed is lost with
 //! its lease, and the server is scanned once more when that ends. Told to stop, no scan is begun
-//! any more, and those that run are finished and filed.
+//! any more, and those that run are finished and filed. A scan that the same signal cut short
+//! says nothing about its server: it is not filed, and the server stays due.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +42,52 @@ pub async fn tick<S: Scan + 'static>(
     let mut fault = None;
     let mut heartbeat = heartbeat(pace);
     while !crew.running.is_empty() {
+        tokio::select! {
+            _ = heartbeat.tick() => crew.renew().await,
+            Some(ended) = crew.scans.join_next_with_id() => match crew.end(ended).await {
+                Ok(new) => filed += usize::from(new),
+                Err(error) => fault = Some(error),
+            },
+        }
+    }
+    match fault {
+        Some(error) => Err(error),
+        None => Ok(filed),
+    }
+}
+
+/// Scans everything that is due at the moment, at most `most` servers, keeping
+/// [`Pace::concurrency`] of them under way, and returns how many scans were filed. When `stop`
+/// turns true no scan is begun any more, and those that run are waited for.
+///
+/// # Errors
+///
+/// If nothing can be leased or a result cannot be filed; the other results are filed first.
+pub async fn drain<S: Scan + 'static>(
+    store: &Store,
+    scanner: &Arc<S>,
+    clock: &dyn Clock,
+    pace: &Pace,
+    most: Option<u32>,
+    stop: &watch::Receiver<bool>,
+) -> Result<usize> {
+    let mut crew = Crew::new(store, scanner, clock, pace);
+    // What becomes due meanwhile waits for the next call, or this one might never end.
+    let due = clock.now();
+    let mut left = most.unwrap_or(u32::MAX);
+    let mut filed = 0;
+    let mut fault = None;
+    let mut heartbeat = heartbeat(pace);
+    loop {
+        if fault.is_none() && !*stop.borrow() {
+            match crew.begin_due(due, left).await {
+                Ok(begun) => left = left.saturating_sub(begun),
+                Err(error) => fault = Some(error),
+            }
+        }
+        if crew.running.is_empty() {
+            break;
+        }
         tokio::select! {
             _ = heartbeat.tick() => crew.renew().await,
             Some(ended) = crew.scans.join_next_with_id() => match crew.end(ended).await {
@@ -149,11 +196,19 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
     }
 
     /// Leases and begins as many scans as there is room for.
-    async fn begin(&mut self) -> Result<usize> {
-        let now = self.clock.now();
-        let until = now.plus(self.pace.lease_ms);
-        let leases = self.store.lease_due(now, until, self.room()).await?;
-        let begun = leases.len();
+    async fn begin(&mut self) -> Result<u32> {
+        self.begin_due(self.clock.now(), u32::MAX).await
+    }
+
+    /// The same for servers that were due at a moment, at most `most` of them.
+    async fn begin_due(&mut self, due: Millis, most: u32) -> Result<u32> {
+        let room = self.room().min(most);
+        if room == 0 {
+            return Ok(0);
+        }
+        let until = self.clock.now().plus(self.pace.lease_ms);
+        let leases = self.store.lease_due(due, until, room).await?;
+        let begun = u32::try_from(leases.len()).unwrap_or(u32::MAX);
         for lease in leases {
             let scan = Kind::Scan.fresh(self.clock.now());
             let work = work(
@@ -218,6 +273,10 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
         };
         let now = self.clock.now();
         match ended {
+            Ok((_, Catch { evidence, .. })) if evidence.stopped == Stopped::Stopped => {
+                self.store.release(&lease, now).await?;
+                Ok(false)
+            }
             Ok((_, Catch { evidence, report })) => {
                 let filing = Filing {
                     target: lease.id,

@@ -41,12 +41,12 @@ fn migrator(db: &Db) -> Migrator {
 /// Applies what is missing.
 pub(crate) async fn migrate(db: &Db) -> Result<()> {
     let migrator = migrator(db);
-    on!(db, pool => migrator.run(pool).await).map_err(|error| explain(&error))
+    on!(db, pool => migrator.run(pool).await).map_err(explain)
 }
 
 /// Names of migrations that are missing, in order.
 pub(crate) async fn pending(db: &Db) -> Result<Vec<String>> {
-    let applied = applied(db).await.map_err(|error| explain(&error))?;
+    let applied = applied(db).await.map_err(explain)?;
     Ok(MIGRATIONS
         .into_iter()
         .filter(|(version, ..)| !applied.contains(version))
@@ -71,8 +71,11 @@ async fn applied(db: &Db) -> Result<Vec<i64>, MigrateError> {
     Ok(list.into_iter().map(|applied| applied.version).collect())
 }
 
-fn explain(error: &MigrateError) -> StoreError {
+fn explain(error: MigrateError) -> StoreError {
     StoreError::Migrate(match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            return during("migrating the database")(error);
+        }
         MigrateError::VersionMissing(version) => format!(
             "the database was written by a newer version (it has migration {version}); update \
              the program"

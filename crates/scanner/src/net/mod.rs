@@ -162,6 +162,11 @@ impl NetScanner {
                 break reason;
             }
         };
+        if matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime) {
+            let asks = plan::farewell(&evidence, &settings.limits);
+            let exchanges = run.farewell(&asks, evidence.exchanges.len()).await;
+            evidence.exchanges.extend(exchanges);
+        }
         evidence.duration_ms = run.elapsed_ms();
         evidence
     }

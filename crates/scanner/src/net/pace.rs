@@ -6,7 +6,7 @@
 //! doubles the host's interval; `Retry-After` closes the host. Waiting is done by tokio's
 //! timer only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::ops::Add;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -115,6 +115,7 @@ pub enum Place {
 /// The shared pace of a process.
 pub struct Pace {
     rates: Rates,
+    owned: HashSet<String>,
     clock: TokioClock,
     public: Option<Keyed>,
     private: Option<Keyed>,
@@ -173,11 +174,20 @@ impl Pace {
                 .global_per_second
                 .map(|rate| RateLimiter::direct_with_clock(Quota::per_second(rate), clock)),
             rates,
+            owned: HashSet::new(),
             clock,
             hosts: Mutex::default(),
             sites: Mutex::default(),
             turns: AtomicU32::new(0),
         }
+    }
+
+    /// Asks these hosts as often as private ones: their owner wants it.
+    #[must_use]
+    pub fn owning(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
+        let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase());
+        self.owned.extend(hosts);
+        self
     }
 
     /// Waits for permission to send one request to `host`, at least `gap` after the one
@@ -190,6 +200,11 @@ impl Pace {
         if self.turns.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == TIDY_EVERY - 1 {
             self.retain_recent();
         }
+        let place = if self.owned.contains(host) {
+            Place::Private
+        } else {
+            place
+        };
         let state = self.host(host);
         let permit = Arc::clone(&state.places).acquire_owned().await.ok();
         let site = match place {
@@ -385,6 +400,25 @@ mod tests {
         pace.turn("c.example.com", Place::Public, Duration::ZERO)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_owned_hosts_are_asked_faster() {
+        let pace = Pace::new(rates(60_000)).owning(["Mine.example".to_owned()]);
+        let soon = Duration::from_millis(200);
+        for (host, waits) in [("mine.example", false), ("theirs.example", true)] {
+            let two = async {
+                for _ in 0..2 {
+                    drop(
+                        pace.turn(host, Place::Public, Duration::ZERO)
+                            .await
+                            .unwrap(),
+                    );
+                }
+            };
+            let waited = tokio::time::timeout(soon, two).await.is_err();
+            assert_eq!(waited, waits, "{host}");
+        }
     }
 
     #[tokio::test]

@@ -17,6 +17,9 @@ use crate::facts::outcome::{Answer, Outcome};
 use crate::plan::{Ask, Read, host_of};
 use crate::target::Target;
 
+/// Time for closing sessions after a scan was ended.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// One scan under way.
 pub(super) struct Run<'s> {
     shared: &'s Shared,
@@ -129,6 +132,23 @@ impl<'s> Run<'s> {
         for (exchange, id) in record.iter_mut().zip(base..) {
             exchange.id = ExchangeId::try_from(id).unwrap_or(ExchangeId::MAX);
         }
+        record
+    }
+
+    /// Closes what a scan that ended early has left open, in little time and without
+    /// repetitions.
+    pub(super) async fn farewell(&self, asks: &[Ask], base: usize) -> Vec<Exchange> {
+        let mut record = Vec::with_capacity(asks.len());
+        let say = async {
+            for (ask, id) in asks.iter().zip(base..) {
+                let id = ExchangeId::try_from(id).unwrap_or(ExchangeId::MAX);
+                let exchange = self.client.exchange(ask, Slot { id, attempt: 0 }).await;
+                self.note(&self.home, &exchange);
+                record.push(exchange);
+            }
+        };
+        // What is not said by then stays unsaid.
+        let _ = tokio::time::timeout(FAREWELL, say).await;
         record
     }
 

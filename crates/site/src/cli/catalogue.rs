@@ -6,7 +6,7 @@ use scanner::checks;
 use scanner::spec::Revision;
 use serde_json::json;
 
-use super::{Ended, Exit, Outcome};
+use super::{Ended, Exit, Outcome, put, tell};
 
 #[derive(Debug, Args)]
 pub(super) struct ChecksArgs {
@@ -41,23 +41,28 @@ pub(super) fn checks(args: &ChecksArgs) -> Outcome {
         .collect();
     match args.format {
         Format::Text => {
+            let mut out = String::new();
             for check in &list {
-                println!(
-                    "{:<40} {:<6} {:<3} {:<9} {}",
+                out.push_str(&format!(
+                    "{:<40} {:<6} {:<3} {:<9} {}\n",
                     check.id,
                     check.level.as_str(),
                     check.class.as_str(),
                     check.severity.as_str(),
                     check.title
-                );
+                ));
             }
-            eprintln!("{} checks", list.len());
+            put(&out)?;
+            tell(format_args!(
+                "{} checks; `authdex explain ID` prints one in full",
+                list.len()
+            ));
         }
         Format::Json => {
             let rows: Vec<serde_json::Value> = list.iter().map(|check| row(check)).collect();
-            println!("{:#}", serde_json::Value::Array(rows));
+            put(&format!("{:#}\n", serde_json::Value::Array(rows)))?;
         }
-        Format::Markdown => print!("{}", markdown(&list)),
+        Format::Markdown => put(&markdown(&list))?,
     }
     Ok(Exit::Done)
 }
@@ -164,7 +169,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Outcome {
             format!("no check is called `{}`; {hint}", args.id),
         ));
     };
-    print!("{}", explained(check));
+    put(&explained(check))?;
     Ok(Exit::Done)
 }
 

@@ -15,9 +15,12 @@ use super::{Ended, Exit, Outcome};
 use crate::config::Settings;
 use crate::worker::{self, Watched};
 
+/// Servers between two lines of progress where there is no terminal for a bar.
+const LINE_EVERY: u64 = 100;
+
 #[derive(Debug, Args)]
 pub(super) struct CrawlArgs {
-    /// One pass, then exit (the only way to crawl from here; `serve` keeps going)
+    /// One pass, then exit; `serve` keeps going
     #[arg(long, required = true)]
     once: bool,
     /// Scan at most this many servers
@@ -53,69 +56,59 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
         .limit
         .map_or(queue, |limit| queue.min(u64::from(limit)));
     let bar = bar(queue);
-    let (done, requests) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (done, requests) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
     let watched = {
-        let (bar, done, requests) = (bar.clone(), Arc::clone(&done), Arc::clone(&requests));
+        let (bar, requests) = (bar.clone(), Arc::clone(&requests));
         Watched::new(
             NetScanner::new(net).await.map_err(Ended::usage)?,
             move |evidence: &Evidence| {
-                done.fetch_add(1, Ordering::Relaxed);
                 requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
                 bar.inc(1);
                 bar.set_message(evidence.target.host());
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                if bar.is_hidden() && done.is_multiple_of(LINE_EVERY) {
+                    super::tell(format_args!("{done} of {queue} servers scanned"));
+                }
             },
         )
     };
     let scanner = Arc::new(watched);
-    let mut pace = worker::pace(&settings);
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("authdex: stopping after the scans that are running; once more ends at once");
-            let _ = stop.send(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(3);
-            }
-        }
-    });
-    let mut interrupted = false;
-    loop {
-        let left = args
-            .limit
-            .map(|limit| u64::from(limit).saturating_sub(done.load(Ordering::Relaxed)));
-        if left == Some(0) {
-            break;
-        }
-        if let Some(left) = left.and_then(|left| u32::try_from(left).ok()) {
-            pace.concurrency = pace.concurrency.min(left);
-        }
-        interrupted = *stopped.borrow();
-        if interrupted {
-            break;
-        }
-        let filed = store::scheduler::tick(&store, &scanner, &SystemClock, &pace).await?;
-        if filed == 0 {
-            break;
-        }
-    }
+    let interrupt = tokio::spawn(super::serve::signals(stop));
+    let scanned = store::scheduler::drain(
+        &store,
+        &scanner,
+        &SystemClock,
+        &worker::pace(&settings),
+        args.limit,
+        &stopped,
+    )
+    .await;
     interrupt.abort();
     bar.finish_and_clear();
     let totals = store.totals(SystemClock.now()).await?;
-    eprintln!(
+    let interrupted = *stopped.borrow();
+    super::tell(format_args!(
         "{} servers scanned with {} requests; {} servers known, {} graded, {} still due.",
-        done.load(Ordering::Relaxed),
+        scanned?,
         requests.load(Ordering::Relaxed),
         totals.servers,
         totals.graded,
         totals.queue
-    );
-    Ok(if interrupted {
-        Exit::Incomplete
-    } else {
-        Exit::Done
-    })
+    ));
+    if interrupted {
+        return Err(Ended::said(
+            Exit::Incomplete,
+            "interrupted; what was being scanned is still due, run it again",
+        ));
+    }
+    if totals.servers == 0 {
+        super::tell("No server is known yet: `authdex import SOURCE` adds some.");
+    }
+    Ok(Exit::Done)
 }
 
-fn bar(queue: u64) -> ProgressBar {
+/// A bar with its speed and the time left; nothing where nobody looks.
+pub(super) fn bar(queue: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

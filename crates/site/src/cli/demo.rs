@@ -16,7 +16,7 @@ use store::{NewListing, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{Ended, Exit, Outcome, serve};
+use super::{Ended, Exit, Outcome, put, serve, tell};
 use crate::AppState;
 use crate::scanning;
 use crate::settings::SiteSettings;
@@ -33,39 +33,25 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(args: DemoArgs) -> Outcome {
+    // A port that is taken is said before the passes, not after them.
+    let listener = if args.once {
+        None
+    } else {
+        Some(listen(&args.listen).await?)
+    };
     let folder = tempfile::tempdir().map_err(Ended::internal)?;
     let url = format!("sqlite://{}", folder.path().join("demo.db").display());
     let store = Store::open(&url).await?;
     store.migrate().await?;
     let fleet = Fleet::start(demo::world()).await.map_err(Ended::internal)?;
-    eprintln!(
-        "{} sample servers are up on {}, under names of {} that only this process knows.",
-        fleet.targets().len(),
-        fleet.address(),
-        demo::DOMAIN
-    );
-    list(&store, &fleet).await?;
-    let (stop, stopped) = watch::channel(false);
-    pass(&store, &fleet, "First pass").await?;
-    fleet.change(demo::change);
-    eprintln!(
-        "Between the passes one server was repaired, one broke, and one authorization server changed."
-    );
-    store.make_all_due(SystemClock.now()).await?;
-    pass(&store, &fleet, "Second pass").await?;
-    summary(&store).await?;
-    if args.once {
-        return Ok(Exit::Done);
+    tokio::select! {
+        done = passes(&store, &fleet) => done?,
+        // Returning removes the folder.
+        () = serve::wait() => return Ok(Exit::Incomplete),
     }
-    let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
-        Ended::said(
-            Exit::Usage,
-            format!(
-                "listening on {}: {error}; choose another with --listen",
-                args.listen
-            ),
-        )
-    })?;
+    let Some(listener) = listener else {
+        return Ok(Exit::Done);
+    };
     let address = listener.local_addr().map_err(Ended::internal)?;
     let state = AppState {
         store,
@@ -80,11 +66,42 @@ pub(super) async fn run(args: DemoArgs) -> Outcome {
             ..SiteSettings::default()
         }),
     };
-    eprintln!("The site is at http://{address}/ (Ctrl-C ends it)");
+    tell(format_args!(
+        "The site is at http://{address}/ (Ctrl-C ends it)"
+    ));
+    let (stop, stopped) = watch::channel(false);
     tokio::spawn(serve::signals(stop));
     serve::serve(listener, crate::router(state), stopped).await?;
     drop(fleet);
     Ok(Exit::Done)
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Ended> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Ended::said(
+            Exit::Usage,
+            format!("listening on {address}: {error}; choose another with --listen, for example 127.0.0.1:0"),
+        )
+    })
+}
+
+/// Both passes with the change between them, and what came of it.
+async fn passes(store: &Store, fleet: &Fleet) -> Result<(), Ended> {
+    tell(format_args!(
+        "{} sample servers are up on {}, under names of {} that only this process knows.",
+        fleet.targets().len(),
+        fleet.address(),
+        demo::DOMAIN
+    ));
+    list(store, fleet).await?;
+    pass(store, fleet, "First pass").await?;
+    fleet.change(demo::change);
+    tell(
+        "Between the passes one server was repaired, one broke, and one authorization server changed.",
+    );
+    store.make_all_due(SystemClock.now()).await?;
+    pass(store, fleet, "Second pass").await?;
+    summary(store).await
 }
 
 async fn list(store: &Store, fleet: &Fleet) -> Result<(), Ended> {
@@ -153,7 +170,7 @@ async fn pass(store: &Store, fleet: &Fleet, title: &str) -> Result<(), Ended> {
         scanned += filed;
     }
     bar.finish_and_clear();
-    eprintln!("{title}: {scanned} servers scanned.");
+    tell(format_args!("{title}: {scanned} servers scanned."));
     Ok(())
 }
 
@@ -163,26 +180,27 @@ async fn summary(store: &Store) -> Result<(), Ended> {
     let servers = store
         .servers(&store::TargetFilter::default(), &page)
         .await?;
+    let mut out = String::new();
     for row in &servers.rows {
         let mark = crate::view::grade::Mark::new(row.letter, row.badge, row.doubtful);
-        println!(
-            "{:<3} {:<42} {}",
+        out.push_str(&format!(
+            "{:<3} {:<42} {}\n",
             mark.text,
             row.url,
             row.name.as_deref().unwrap_or_default()
-        );
+        ));
     }
     for change in store.latest_changes(50).await? {
         if change.kind != "added" {
-            println!(
-                "changed: {} {} -> {} ({}, {})",
+            out.push_str(&format!(
+                "changed: {} {} -> {} ({} by {})\n",
                 change.url,
                 change.from.as_deref().unwrap_or("-"),
                 change.to.as_deref().unwrap_or("-"),
                 change.kind,
-                change.cause
-            );
+                change.cause.replace('_', " ")
+            ));
         }
     }
-    Ok(())
+    put(&out)
 }

@@ -34,8 +34,8 @@ pub(super) async fn run(args: HealthArgs) -> Outcome {
     match tokio::time::timeout(PATIENCE, ask(host, port, url.path())).await {
         Ok(Ok(200)) => Ok(Exit::Done),
         Ok(Ok(status)) => Err(Ended::said(
-            Exit::Missed,
-            format!("{} answered {status}", args.url),
+            Exit::Incomplete,
+            format!("{} answered {status}, so it is not ready", args.url),
         )),
         Ok(Err(error)) => Err(Ended::said(
             Exit::Incomplete,

@@ -12,7 +12,7 @@ use scanner::target::Target;
 use scanner::time::{Clock as _, SystemClock};
 use store::{ImportTally, NewListing, Store};
 
-use super::{Ended, Exit, Outcome};
+use super::{Ended, Exit, Outcome, put, tell};
 use crate::config::Settings;
 
 /// Largest file that is read, in bytes.
@@ -145,14 +145,14 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
             Ok(rows) => rows,
             Err(error) => {
                 // One source that cannot be read does not keep the others out.
-                eprintln!("authdex: {error:#}");
+                tell(format_args!("authdex: {error:#}"));
                 exit = Exit::Usage;
                 continue;
             }
         };
         let mut tally = Tally::of(&rows);
         if args.refused {
-            print_refused(&rows.refused);
+            put(&refused_rows(&rows.refused))?;
         }
         if let Some(store) = &store {
             tally.stored = keep(store, &name, rows.targets, source).await?;
@@ -213,24 +213,27 @@ impl Tally {
 
 fn report(source: &str, tally: &Tally, dry_run: bool) {
     let refused: u64 = tally.refused.values().sum();
-    eprintln!("{source}");
-    eprintln!("  {:>7} servers", tally.found);
+    tell(source);
+    tell(format_args!("  {:>7} servers", tally.found));
     if !dry_run {
-        eprintln!(
+        tell(format_args!(
             "  {:>7} of them new, {} known, {} of the known changed",
             tally.stored.added, tally.stored.known, tally.stored.updated
-        );
+        ));
     }
-    eprintln!(
+    tell(format_args!(
         "  {:>7} rows without a remote server, or superseded by a newer version",
         tally.ignored
-    );
-    eprintln!("  {refused:>7} rows refused");
+    ));
+    tell(format_args!("  {refused:>7} rows refused"));
     for (code, count) in &tally.refused {
-        eprintln!("          {count:>7} {code}: {}", meaning(code));
+        tell(format_args!(
+            "          {count:>7} {code}: {}",
+            meaning(code)
+        ));
     }
     if dry_run {
-        eprintln!("  nothing was stored (--dry-run)");
+        tell("  nothing was stored (--dry-run)");
     }
 }
 
@@ -245,17 +248,18 @@ fn meaning(code: &str) -> &'static str {
     }
 }
 
-fn print_refused(refused: &[Refused]) {
-    println!("row,code,why,url");
+fn refused_rows(refused: &[Refused]) -> String {
+    let mut out = String::from("row,code,why,url\n");
     for row in refused {
-        println!(
-            "{},{},{},{}",
+        out.push_str(&format!(
+            "{},{},{},{}\n",
             row.row,
             row.code,
             csv(&row.why),
             csv(&row.raw)
-        );
+        ));
     }
+    out
 }
 
 /// A field that no spreadsheet takes for a formula.

@@ -9,6 +9,7 @@ pub(crate) mod import;
 mod offline;
 mod scan;
 mod serve;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -87,8 +88,27 @@ impl From<crate::config::ConfigError> for Ended {
 }
 
 impl From<store::StoreError> for Ended {
+    /// A database that cannot be opened is a setting to correct; one that is full or locked
+    /// leaves the question open; anything else is ours.
     fn from(cause: store::StoreError) -> Self {
-        Self::internal(cause)
+        use store::StoreError;
+        let exit = match &cause {
+            StoreError::Url { .. } | StoreError::Open { .. } | StoreError::Migrate(_) => {
+                Exit::Usage
+            }
+            StoreError::Locked { .. }
+            | StoreError::Full { .. }
+            | StoreError::Busy { .. }
+            | StoreError::Stopped => Exit::Incomplete,
+            StoreError::Sql { .. }
+            | StoreError::Stored { .. }
+            | StoreError::Unstorable { .. }
+            | StoreError::Cursor => Exit::Internal,
+        };
+        Self {
+            exit,
+            cause: cause.into(),
+        }
     }
 }
 
@@ -103,13 +123,23 @@ type Outcome = Result<Exit, Ended>;
     arg_required_else_help = true,
     max_term_width = 100
 )]
-#[command(
-    after_help = "Exit codes: 0 done; 1 a threshold was missed; 2 usage; 3 incomplete (unreachable, blocked, too \
-                        little evidence); 4 internal error.\nStart here: `authdex demo`, or `authdex scan URL`."
-)]
+#[command(after_help = "\
+Exit codes:
+  0  done; thresholds met, or none asked
+  1  a threshold was missed, on evidence that was established
+  2  usage: a bad option, file, setting, database address or id, or an address that is refused
+  3  incomplete: unreachable, blocked, too little evidence, interrupted, database full or locked
+  4  internal error
+
+Start here: `authdex demo` shows everything on loopback; `authdex scan URL` asks one server.")]
 struct Cli {
-    /// Configuration file (TOML); every key has a default, see `authdex config print`
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Settings that differ from the defaults (TOML); `authdex config print` shows every key
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -191,20 +221,34 @@ impl Color {
     }
 }
 
+/// Writes output for programs and pipes. A reader that has gone away wants no more of it, and
+/// that is no error.
+fn put(text: &str) -> Result<(), Ended> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Ended::said(
+            Exit::Incomplete,
+            format!("writing to standard output: {error}; free some space or write elsewhere"),
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Tells the person at the terminal a line. If nobody can be told, the work goes on.
+fn tell(line: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Parses the command line, runs it, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let usage = error.use_stderr();
-            // Help and version go to standard output, mistakes to standard error.
-            let _ = error.print();
-            return if usage {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
+            return usage::told(&error).into();
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -213,7 +257,7 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("authdex: starting: {error}");
+            tell(format_args!("authdex: starting: {error}"));
             return Exit::Internal.into();
         }
     };
@@ -223,7 +267,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(ended) => {
-            eprintln!("authdex: {}", one_line(&ended.cause));
+            tell(format_args!("authdex: {}", one_line(&ended.cause)));
             ended.exit.into()
         }
     }
@@ -256,14 +300,17 @@ async fn run(cli: Cli) -> Outcome {
         Command::Config(ConfigArgs {
             action: ConfigAction::Print { origin },
         }) => {
-            print!("{}", crate::config::printed(cli.config.as_deref(), origin)?);
+            put(&crate::config::printed(cli.config.as_deref(), origin)?)?;
             Ok(Exit::Done)
         }
         Command::Config(ConfigArgs {
             action: ConfigAction::Check,
         }) => {
-            Settings::load(cli.config.as_deref())?;
-            eprintln!("The configuration is usable.");
+            let settings = Settings::load(cli.config.as_deref())?;
+            let (_running, stop) = tokio::sync::watch::channel(false);
+            // Rules, networks and files that the settings name, without asking anybody.
+            crate::scanning::installed(&settings, stop, &[]).map_err(Ended::usage)?;
+            tell("The configuration is usable.");
             Ok(Exit::Done)
         }
         Command::Serve(args) => {
@@ -314,14 +361,18 @@ async fn migrate(args: &MigrateArgs, settings: &Settings) -> Outcome {
     let store = store::Store::open(&settings.store.url).await?;
     let pending = store.migrations_pending().await?;
     for name in &pending {
-        println!("{name}");
+        put(&format!("{name}\n"))?;
     }
     if args.dry_run {
-        eprintln!("{} migrations would be applied.", pending.len());
+        tell(format_args!(
+            "{} migrations would be applied.",
+            pending.len()
+        ));
     } else {
         store.migrate().await?;
-        eprintln!("{} migrations applied.", pending.len());
+        tell(format_args!("{} migrations applied.", pending.len()));
     }
+    store.close().await;
     Ok(Exit::Done)
 }
 

@@ -4,13 +4,13 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use scanner::diff::{Graded, Group, between};
+use scanner::diff::{Diff, Graded, Group, between};
 use scanner::grade::grade as grade_evidence;
 use scanner::report::Report;
 use scanner::rubric;
 
 use super::scan::Thresholds;
-use super::{Color, Ended, Exit, Outcome};
+use super::{Color, Ended, Exit, Outcome, put};
 use crate::output::{bundle, json, text};
 use crate::view::grade::Mark;
 
@@ -62,14 +62,11 @@ pub(super) fn format_or_default(format: Option<Format>) -> Format {
 
 pub(super) fn print(reports: &[Report], format: Format, style: text::Style) -> Result<(), Ended> {
     match format {
-        Format::Text => {
-            for report in reports {
-                print!("{}", text::report(report, style));
-            }
-        }
-        Format::Json => println!("{}", json(reports).map_err(Ended::internal)?),
+        Format::Text => reports
+            .iter()
+            .try_for_each(|report| put(&text::report(report, style))),
+        Format::Json => put(&format!("{}\n", json(reports).map_err(Ended::internal)?)),
     }
-    Ok(())
 }
 
 pub(super) fn grade(args: &GradeArgs) -> Outcome {
@@ -119,25 +116,34 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
     )
     .map_err(Ended::usage)?;
     if format_or_default(args.format) == Format::Json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&diff).map_err(Ended::internal)?
-        );
+        let json = serde_json::to_string_pretty(&diff).map_err(Ended::internal)?;
+        put(&format!("{json}\n"))?;
         return Ok(Exit::Done);
     }
-    println!("{} -> {}", Mark::of(&a.grade).text, Mark::of(&b.grade).text);
+    put(&compared(&a, &b, &diff))?;
+    Ok(Exit::Done)
+}
+
+/// The difference for people.
+fn compared(a: &Report, b: &Report, diff: &Diff) -> String {
+    let mut out = format!(
+        "{}\n{} -> {}\n",
+        a.target.url,
+        Mark::of(&a.grade).text,
+        Mark::of(&b.grade).text
+    );
     if diff.identical {
-        println!("No observable difference.");
+        out.push_str("No observable difference.\n");
     }
     if let Some(delta) = diff.score_delta_tenths {
-        println!("score {}", crate::view::signed(delta));
+        out.push_str(&format!("score {}\n", crate::view::signed(delta)));
     }
     for part in &diff.causes {
-        println!(
-            "  {:<22} {}",
+        out.push_str(&format!(
+            "  {:<22} {}\n",
             part.cause.as_str().replace('_', " "),
             crate::view::signed(part.tenths)
-        );
+        ));
     }
     for group in [
         Group::Regressed,
@@ -149,19 +155,19 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
         let mut first = true;
         for change in diff.group(group) {
             if std::mem::take(&mut first) {
-                println!("{}", group.heading());
+                out.push_str(&format!("{}\n", group.heading()));
             }
             let word = |verdict: Option<scanner::report::FindingVerdict>| {
                 verdict.map_or("-", |verdict| verdict.as_str())
             };
-            println!(
-                "  {:<40} {} -> {} ({})",
+            out.push_str(&format!(
+                "  {:<40} {} -> {} ({})\n",
                 change.check,
                 word(change.before),
                 word(change.after),
                 change.cause.as_str().replace('_', " ")
-            );
+            ));
         }
     }
-    Ok(Exit::Done)
+    out
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -65,21 +66,21 @@ pub(super) struct ScanArgs {
     /// Admit this address or network, also a metadata service
     #[arg(long, value_name = "ADDRESS")]
     allow_address: Vec<String>,
-    /// A host you own: the request rate may be raised for it
+    /// A host you own: --rate may ask it more often than once a second; repeatable
     #[arg(long, value_name = "HOST")]
     owned: Vec<String>,
-    /// Requests per second and host [default: 1 public, 50 private]
-    #[arg(long, value_name = "N")]
+    /// Requests per second to each private or owned host [default: 50; others get 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: Option<u32>,
     /// `Name: value` sent to the endpoint only; the value as @env:VAR or @file:PATH if it is secret
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
     /// Seconds that one scan may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=3600))]
     timeout: u32,
     /// Targets at a time
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    concurrency: usize,
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=500))]
+    concurrency: u16,
     /// Also list what holds and what does not apply
     #[arg(long)]
     all: bool,
@@ -216,13 +217,8 @@ pub(super) async fn run(args: ScanArgs) -> Outcome {
     let progress = Progress::new(&args, targets.len());
     let settings = net_settings(&args, depth, stopped, &progress).map_err(Ended::usage)?;
     let scanner = Arc::new(NetScanner::new(settings).await.map_err(Ended::usage)?);
-    let interrupted = tokio::spawn(async move {
-        // Ctrl-C ends the scans where they are; what was heard is still reported.
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = stop.send(true);
-            std::future::pending::<()>().await;
-        }
-    });
+    // The first Ctrl-C ends the scans where they are; what was heard is still reported.
+    let interrupted = tokio::spawn(super::serve::signals(stop));
     let scans: Vec<(usize, Evidence)> = futures_util::stream::iter(targets.into_iter().enumerate())
         .map(|(position, target)| {
             let (scanner, progress) = (Arc::clone(&scanner), progress.clone());
@@ -233,7 +229,7 @@ pub(super) async fn run(args: ScanArgs) -> Outcome {
                 (position, evidence)
             }
         })
-        .buffer_unordered(args.concurrency.max(1))
+        .buffer_unordered(usize::from(args.concurrency))
         .collect()
         .await;
     interrupted.abort();
@@ -245,15 +241,20 @@ pub(super) async fn run(args: ScanArgs) -> Outcome {
 fn finish(args: &ScanArgs, scans: BTreeMap<usize, Evidence>) -> Outcome {
     let several = scans.len() > 1;
     let mut reports = Vec::with_capacity(scans.len());
-    let mut refused = Vec::new();
+    let mut refused = None;
+    let mut unwritten = None;
     for (position, evidence) in scans {
         let mut report = grade(&evidence, rubric::current());
         if let Some(path) = &args.evidence {
             let path = numbered(path, several.then_some(position + 1));
             report.evidence.bundle = Some(path.display().to_string());
-            bundle::write(&path, &evidence, &report).map_err(Ended::usage)?;
+            // The report is printed all the same: scanning again costs the server more.
+            if let Err(error) = bundle::write(&path, &evidence, &report) {
+                report.evidence.bundle = None;
+                unwritten.get_or_insert(error);
+            }
         }
-        refused.extend(refusal(&evidence));
+        refused = refused.or_else(|| refusal(&evidence));
         reports.push(report);
     }
     let style = text::Style {
@@ -261,7 +262,10 @@ fn finish(args: &ScanArgs, scans: BTreeMap<usize, Evidence>) -> Outcome {
         all: args.all,
     };
     print(&reports, format_or_default(args.format), style)?;
-    if let Some(rule) = refused.first() {
+    if let Some(error) = unwritten {
+        return Err(Ended::usage(error));
+    }
+    if let Some(rule) = refused {
         return Err(Ended::said(
             Exit::Usage,
             format!("{rule}; if the server is yours, add --allow-private"),
@@ -325,17 +329,20 @@ fn targets(args: &ScanArgs) -> Result<Vec<Target>, Ended> {
         let text = super::import::read_text(path).map_err(Ended::usage)?;
         let found = super::import::rows(&text, None, admission).map_err(Ended::usage)?;
         for refused in &found.refused {
-            eprintln!(
+            super::tell(format_args!(
                 "authdex: {} row {}: {}",
                 path.display(),
                 refused.row,
                 refused.why
-            );
+            ));
         }
         out.extend(found.targets);
     }
     if out.is_empty() {
-        return Err(Ended::said(Exit::Usage, "no target is left to scan"));
+        return Err(Ended::said(
+            Exit::Usage,
+            "no target is left to scan; name one, as https://HOST/PATH",
+        ));
     }
     Ok(out)
 }
@@ -372,18 +379,14 @@ fn net_settings(
         ..Rates::default()
     };
     if let Some(rate) = args.rate {
-        let interval = Duration::from_secs(1) / rate.max(1);
-        rates.private = interval;
         if rate > 1 && args.owned.is_empty() && !args.allow_private {
             anyhow::bail!(
-                "--rate {rate}: public hosts are asked once a second at most; name the hosts you own with --owned"
+                "--rate {rate}: public hosts are asked once a second; name the hosts you own with --owned"
             );
         }
-        if rate <= 1 || !args.owned.is_empty() {
-            rates.public = interval;
-        }
+        rates.private = Duration::from_secs(1) / rate;
     }
-    out.pace = Arc::new(Pace::new(rates));
+    out.pace = Arc::new(Pace::new(rates).owning(args.owned.iter().cloned()));
     out.connect_to = scanning::connect_to(&args.connect_to)?;
     if let Some(path) = &args.ca_bundle {
         out.extra_roots = scanning::ca_bundle(path)?;
@@ -408,36 +411,43 @@ fn endpoint_header(text: &str) -> anyhow::Result<EndpointHeader> {
     Ok(EndpointHeader::new(name.trim(), &value)?)
 }
 
-/// Progress on standard error: a bar with several targets, a counter with one.
+/// Progress on standard error: on a terminal a bar with several targets and a counter with
+/// one; elsewhere a line for each of several targets.
 #[derive(Clone)]
 struct Progress {
     bar: Option<indicatif::ProgressBar>,
-    one: bool,
+    lines: bool,
+    targets: usize,
+    finished: Arc<AtomicUsize>,
 }
 
 impl Progress {
     fn new(args: &ScanArgs, targets: usize) -> Self {
-        let show = !args.quiet && !args.verbose && std::io::stderr().is_terminal();
-        let one = targets == 1;
-        let bar = show.then(|| {
-            if one {
+        let plain = !args.quiet && !args.verbose;
+        let terminal = std::io::stderr().is_terminal();
+        let bar = (plain && terminal).then(|| {
+            if targets == 1 {
                 let bar = indicatif::ProgressBar::new_spinner();
                 bar.enable_steady_tick(Duration::from_millis(120));
+                bar.set_message("asking");
                 bar
             } else {
-                indicatif::ProgressBar::new(targets as u64)
+                super::crawl::bar(targets as u64)
             }
         });
-        Self { bar, one }
+        Self {
+            bar,
+            lines: plain && !terminal && targets > 1,
+            targets,
+            finished: Arc::default(),
+        }
     }
 
     fn observer(&self, verbose: bool) -> Option<Observer> {
         if verbose {
-            return Some(Arc::new(|exchange: &Exchange| {
-                eprintln!("{}", line(exchange));
-            }));
+            return Some(Arc::new(|exchange: &Exchange| super::tell(line(exchange))));
         }
-        let bar = self.bar.clone().filter(|_| self.one)?;
+        let bar = self.bar.clone().filter(|_| self.targets == 1)?;
         Some(Arc::new(move |exchange: &Exchange| {
             bar.inc(1);
             bar.set_message(format!(
@@ -449,9 +459,14 @@ impl Progress {
     }
 
     fn done(&self, evidence: &Evidence) {
-        if let Some(bar) = self.bar.as_ref().filter(|_| !self.one) {
+        let host = evidence.target.host();
+        let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.lines {
+            super::tell(format_args!("{finished}/{} {host}", self.targets));
+        }
+        if let Some(bar) = self.bar.as_ref().filter(|_| self.targets > 1) {
             bar.inc(1);
-            bar.set_message(evidence.target.host());
+            bar.set_message(host);
         }
     }
 

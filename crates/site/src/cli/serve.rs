@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use scanner::time::SystemClock;
@@ -113,10 +114,12 @@ pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
         Role::All | Role::Web => crate::router(state),
         Role::Worker => crate::health(state),
     };
-    eprintln!("Authdex is at http://{address}/ (Ctrl-C ends it)");
+    super::tell(format_args!(
+        "Authdex is at http://{address}/ (Ctrl-C ends it)"
+    ));
     serve(listener, router, stopped).await?;
     if let Some(worker) = worker {
-        eprintln!("Waiting for running scans to be filed.");
+        super::tell("Ending the scans that are running; they stay due.");
         worker
             .await
             .map_err(Ended::internal)?
@@ -144,25 +147,38 @@ fn spawn_worker(
         }
         let outcome = crate::worker::run(store, settings, stopped, &[address]).await;
         if let Err(error) = &outcome {
-            eprintln!("authdex: the crawler could not start: {error:#}");
+            super::tell(format_args!(
+                "authdex: the crawler could not start: {error:#}"
+            ));
         }
         outcome
     })
 }
 
-/// Serves until stopped, then lets open requests finish.
+/// Time that open requests have to finish after the signal.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Serves until stopped, then lets open requests finish, but not wait for ever: a client that
+/// keeps its connection half open would keep the program from ending.
 pub(super) async fn serve(
     listener: TcpListener,
     router: axum::Router,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> Result<(), Ended> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .await
-        .map_err(Ended::internal)
+    let told = |mut stopped: watch::Receiver<bool>| async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let late = stopped.clone();
+    tokio::select! {
+        served = axum::serve(listener, service).with_graceful_shutdown(told(stopped)) => {
+            served.map_err(Ended::internal)
+        }
+        () = async {
+            told(late).await;
+            tokio::time::sleep(GRACE).await;
+        } => Ok(()),
+    }
 }
 
 /// Turns the signal true at the first Ctrl-C or TERM; a second one ends the process.
@@ -173,7 +189,8 @@ pub(super) async fn signals(stop: watch::Sender<bool>) {
     std::process::exit(3);
 }
 
-async fn wait() {
+/// Resolves at Ctrl-C or TERM.
+pub(super) async fn wait() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

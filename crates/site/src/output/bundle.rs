@@ -113,7 +113,7 @@ pub fn write(path: &Path, evidence: &Evidence, report: &Report) -> Result<(), Bu
 ///
 /// If the file is neither, or a member does not match its digest.
 pub fn read(path: &Path) -> Result<Evidence, BundleError> {
-    let bytes = std::fs::read(path).map_err(|cause| BundleError::File {
+    let bytes = bounded(path).map_err(|cause| BundleError::File {
         path: path.to_owned(),
         cause,
     })?;
@@ -150,6 +150,21 @@ pub fn read(path: &Path) -> Result<Evidence, BundleError> {
         ));
     }
     Evidence::decode(&evidence).map_err(|error| form(error.to_string()))
+}
+
+/// A file that somebody names may be anything, also a device without an end.
+fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(MEMBER_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MEMBER_BYTES {
+        return Err(std::io::Error::other(format!(
+            "larger than {} MiB, which no bundle is",
+            MEMBER_BYTES >> 20
+        )));
+    }
+    Ok(bytes)
 }
 
 fn member(zip: &mut zip::ZipArchive<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>, String> {
