@@ -1,7 +1,10 @@
 //! The site as its readers meet it: the router in process over a real SQLite store, filled by
-//! the real plan, the real rubric and the sample fleet.
+//! the real plan, the real rubric and the sample fleet. The program as its user meets it: the
+//! real binary over the same fleet. And guards: rules of the house that no type can hold.
 
 mod api;
+mod guards;
 mod pages;
+mod program;
 mod sample;
 mod web;

@@ -401,10 +401,10 @@ impl Settings {
         file: Option<&Path>,
         environment: &[(String, String)],
     ) -> Result<Self, ConfigError> {
-        let (table, _) = layers::merged(file, environment)?;
-        let settings: Self = layers::parse(table)?;
-        limits::check(&settings)?;
-        Ok(settings)
+        let (table, origins) = layers::merged(file, environment)?;
+        layers::parse(table)
+            .and_then(|settings| limits::check(&settings).map(|()| settings))
+            .map_err(|error| layers::with_origin(error, &origins))
     }
 
     /// Interval between scheduled scans.

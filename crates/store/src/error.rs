@@ -98,7 +98,8 @@ enum Kind {
     Other,
 }
 
-/// SQLite: 13 is SQLITE_FULL, 5 and 6 are SQLITE_BUSY and SQLITE_LOCKED, in the low byte.
+/// SQLite: 778 and 4874 are writes that the system cut short, as a quota or a limit on the
+/// size of files does; 13 is SQLITE_FULL, 5 and 6 are SQLITE_BUSY and SQLITE_LOCKED, in the low byte.
 /// Postgres: 53100 is disk_full, 55P03 lock_not_available, 40P01 deadlock_detected, 40001
 /// serialization_failure.
 fn kind(error: &sqlx::Error) -> Kind {
@@ -109,7 +110,7 @@ fn kind(error: &sqlx::Error) -> Kind {
         };
     };
     match code.as_ref() {
-        "53100" => Kind::Full,
+        "53100" | "778" | "4874" => Kind::Full,
         "55P03" | "40P01" | "40001" => Kind::Busy,
         code if code.len() < 5 => match code.parse::<u32>().map(|code| code & 0xff) {
             Ok(13) => Kind::Full,

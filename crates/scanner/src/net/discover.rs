@@ -240,7 +240,7 @@ impl Walk {
         let doors = Doors::new(&self.shared, self.base.as_str());
         doors.to(url, false).await.map_err(|failure| match failure {
             Failure::Blocked(rule) => Refusal::Final(format!(
-                "its address may not be contacted ({rule}); private ones need the private guard"
+                "its address may not be contacted ({rule}); a private registry needs scan.allow_private"
             )),
             failure => Refusal::Passing(format!("its name does not resolve ({failure:?})")),
         })

@@ -187,7 +187,9 @@ fn explained(check: &Check) -> String {
             text,
             textwrap::Options::new(80)
                 .initial_indent(&first)
-                .subsequent_indent(&rest),
+                .subsequent_indent(&rest)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation),
         ) + "\n"
     };
     out.push_str(&wrap(

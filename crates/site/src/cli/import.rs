@@ -1,6 +1,6 @@
 //! `import`: listings from files and registries into the store, with an outcome for every row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -133,11 +133,13 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
         Some(super::open_store(&settings).await?)
     };
     let mut exit = Exit::Done;
+    let mut added = 0;
     for source in &args.sources {
         let name = args.name.clone().unwrap_or_else(|| name_of(source));
         if source.starts_with("http://") || source.starts_with("https://") {
             let tally = registry(source, &name, &settings, store.as_ref()).await?;
             report(source, &tally, args.dry_run);
+            added += tally.stored.added;
             continue;
         }
         let read = read_text(Path::new(source)).and_then(|text| rows(&text, args.kind, admission));
@@ -158,6 +160,12 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
             tally.stored = keep(store, &name, rows.targets, source).await?;
         }
         report(source, &tally, args.dry_run);
+        added += tally.stored.added;
+    }
+    if added > 0 {
+        tell(
+            "Next: `authdex crawl --once` scans what is due, `authdex serve` keeps going and shows it.",
+        );
     }
     Ok(exit)
 }
@@ -179,7 +187,10 @@ fn name_of(source: &str) -> String {
 /// What became of a source's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Different endpoints.
     pub(crate) found: u64,
+    /// Rows that name one of them, once for each name.
+    pub(crate) listings: u64,
     pub(crate) ignored: u64,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) stored: ImportTally,
@@ -191,8 +202,10 @@ impl Tally {
         for row in &rows.refused {
             *refused.entry(row.code.clone()).or_default() += 1;
         }
+        let urls: HashSet<&str> = rows.targets.iter().map(|row| row.url.as_str()).collect();
         Self {
-            found: rows.targets.len() as u64,
+            found: urls.len() as u64,
+            listings: rows.targets.len() as u64,
             ignored: rows.ignored,
             refused,
             stored: ImportTally::default(),
@@ -201,6 +214,7 @@ impl Tally {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.found += other.found;
+        self.listings += other.listings;
         self.ignored += other.ignored;
         self.stored.added += other.stored.added;
         self.stored.known += other.stored.known;
@@ -214,11 +228,14 @@ impl Tally {
 fn report(source: &str, tally: &Tally, dry_run: bool) {
     let refused: u64 = tally.refused.values().sum();
     tell(source);
-    tell(format_args!("  {:>7} servers", tally.found));
+    tell(format_args!(
+        "  {:>7} servers that may be asked, in {} listings",
+        tally.found, tally.listings
+    ));
     if !dry_run {
         tell(format_args!(
-            "  {:>7} of them new, {} known, {} of the known changed",
-            tally.stored.added, tally.stored.known, tally.stored.updated
+            "  {:>7} servers are new; of the other listings {} are new or changed, {} as before",
+            tally.stored.added, tally.stored.updated, tally.stored.known
         ));
     }
     tell(format_args!(

@@ -350,7 +350,12 @@ fn targets(args: &ScanArgs) -> Result<Vec<Target>, Ended> {
 /// A URL in one of our messages, without what might be a secret in it.
 fn shown(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or(url);
-    crate::view::Shown::bounded(bare, 200).to_string()
+    let bare = match (bare.split_once("://"), bare.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        (None, Some((_, place))) => format!("***@{place}"),
+        (_, None) => bare.to_owned(),
+    };
+    crate::view::Shown::bounded(&bare, 200).to_string()
 }
 
 fn net_settings(

@@ -13,7 +13,7 @@ use super::{ConfigError, DEFAULTS};
 pub enum Origin {
     /// Compiled in.
     Default,
-    /// The file.
+    /// The file, with the line.
     File(String),
     /// A variable.
     Environment(String),
@@ -70,8 +70,10 @@ pub(super) fn merged(
         })?;
         let over = table(&text, &shown)?;
         lay(&mut out, over, &defaults, &mut |key| {
-            origins.insert(key.to_owned(), Origin::File(shown.clone()));
-            line_of(&text, key).map_or_else(|| shown.clone(), |line| format!("{shown} line {line}"))
+            let at = line_of(&text, key)
+                .map_or_else(|| shown.clone(), |line| format!("{shown} line {line}"));
+            origins.insert(key.to_owned(), Origin::File(at.clone()));
+            at
         })?;
     }
     for (name, value) in environment {
@@ -94,8 +96,8 @@ pub(super) fn merged(
         let value = typed(value, known).ok_or_else(|| ConfigError::Value {
             key: key.clone(),
             said: format!(
-                "the variable {name} holds `{value}`, which is no {}",
-                known.type_str()
+                "the variable {name} holds `{value}`, which is not {}",
+                kind(known)
             ),
         })?;
         if let Some(Value::Table(section)) = out.get_mut(section) {
@@ -355,17 +357,60 @@ pub fn reference(text: &str) -> Result<String, ReferenceError> {
 /// Deserialises the merged table; an error names the key.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(table: Table) -> Result<T, ConfigError> {
     for (section, value) in &table {
-        // Section by section, so that an error can say where it stands.
         if let Value::Table(members) = value {
             for (member, value) in members {
                 check_one(section, member, value)?;
             }
         }
     }
-    T::deserialize(Value::Table(table).into_deserializer()).map_err(|error| ConfigError::Value {
-        key: "file".into(),
-        said: error.message().replace('\n', " "),
+    T::deserialize(Value::Table(table.clone()).into_deserializer()).map_err(|error| {
+        blamed::<T>(&table).unwrap_or_else(|| ConfigError::Value {
+            key: "as a whole".into(),
+            said: error.message().replace('\n', " "),
+        })
     })
+}
+
+/// The first value that does not fit, found by putting each by itself into the defaults.
+fn blamed<T: serde::de::DeserializeOwned>(table: &Table) -> Option<ConfigError> {
+    let defaults: Table = DEFAULTS.parse().ok()?;
+    for (section, value) in table {
+        let tables: Vec<&Table> = match value {
+            Value::Table(members) => vec![members],
+            Value::Array(items) => items.iter().filter_map(Value::as_table).collect(),
+            _ => Vec::new(),
+        };
+        for (member, value) in tables.into_iter().flatten() {
+            let mut probe = defaults.clone();
+            let place = match probe.get_mut(section) {
+                Some(Value::Table(members)) => Some(members),
+                Some(Value::Array(items)) => items.first_mut().and_then(Value::as_table_mut),
+                _ => None,
+            };
+            place?.insert(member.clone(), value.clone());
+            if let Err(error) = T::deserialize(Value::Table(probe).into_deserializer()) {
+                return Some(ConfigError::Value {
+                    key: format!("{section}.{member}"),
+                    said: error.message().replace('\n', " "),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// Adds to an error about a value where the value came from.
+pub(super) fn with_origin(error: ConfigError, origins: &BTreeMap<String, Origin>) -> ConfigError {
+    match error {
+        ConfigError::Value { key, said } => {
+            let said = match origins.get(&key) {
+                Some(origin) => format!("{said} ({origin})"),
+                None => said,
+            };
+            ConfigError::Value { key, said }
+        }
+        other => other,
+    }
 }
 
 /// Durations and cron lines are checked by themselves, so that the message names their key.
@@ -383,9 +428,9 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
         && std::mem::discriminant(&default) != std::mem::discriminant(value)
     {
         return Err(wrong(format!(
-            "is a {} and must be a {}",
-            value.type_str(),
-            default.type_str()
+            "is {} and must be {}",
+            kind(value),
+            kind(&default)
         )));
     }
     match (section, member, value) {
@@ -402,6 +447,19 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
         _ => (),
     }
     Ok(())
+}
+
+/// The kind of a value, with its article.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a section",
+    }
 }
 
 /// The effective configuration for `config print`: TOML with secrets masked, and beside
@@ -458,14 +516,23 @@ fn print_members(
     out.push('\n');
 }
 
-/// A database URL with its password blanked.
+/// A database URL with what may be a password blanked, well-formed or not.
 pub(crate) fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Cannot fail for a URL that has a password.
-            let _ = parsed.set_password(Some("***"));
-            parsed.to_string()
+    let (place, options) = match url.split_once('?') {
+        Some((place, options)) => (place, Some(options)),
+        None => (url, None),
+    };
+    let shown = match place.rsplit_once('@') {
+        Some((before, host)) => {
+            let (scheme, user) = before.split_once("://").unwrap_or(("", before));
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
         }
-        Ok(_) | Err(_) => url.to_owned(),
+        None => place.to_owned(),
+    };
+    match options {
+        Some(options) if options.contains("pass") => format!("{shown}?***"),
+        Some(options) => format!("{shown}?{options}"),
+        None => shown,
     }
 }

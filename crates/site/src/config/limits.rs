@@ -30,6 +30,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
             said: "at most three retries".into(),
         });
     }
+    texts(settings)?;
     settings
         .http
         .bind
@@ -41,6 +42,48 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
                 settings.http.bind
             ),
         })?;
+    Ok(())
+}
+
+/// Texts that somebody else would stumble over later.
+fn texts(settings: &Settings) -> Result<(), ConfigError> {
+    let wrong = |key: &str, said: String| {
+        Err(ConfigError::Value {
+            key: key.into(),
+            said,
+        })
+    };
+    let url = &settings.store.url;
+    if !["sqlite:", "postgres:", "postgresql:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return wrong(
+            "store.url",
+            format!(
+                "`{}` begins neither with sqlite: nor with postgres:; write sqlite://PATH or postgres://USER@HOST/NAME",
+                super::layers::without_password(url)
+            ),
+        );
+    }
+    let log = &settings.telemetry.log;
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(log) {
+        return wrong(
+            "telemetry.log",
+            format!("`{log}`: {error}; write for example \"info\" or \"warn,scanner=debug\""),
+        );
+    }
+    let proxy = &settings.scan.proxy;
+    let fits = ["http://", "https://", "socks5://", "socks5h://"]
+        .iter()
+        .any(|scheme| proxy.starts_with(scheme));
+    if !proxy.is_empty() && !fits {
+        return wrong(
+            "scan.proxy",
+            "is no proxy; write for example \"http://proxy.internal:3128\" or \"socks5h://…\""
+                .into(),
+        );
+    }
     Ok(())
 }
 

@@ -51,7 +51,7 @@ fn wrong_values_are_named() {
     for (text, expected) in [
         (
             "[scan]\nconcurrency = \"many\"\n",
-            "configuration scan.concurrency: is a string and must be a integer",
+            "configuration scan.concurrency: is a string and must be a whole number (FILE line 2)",
         ),
         (
             "[policy]\ncooldown = \"soon\"\n",
@@ -70,6 +70,22 @@ fn wrong_values_are_named() {
             "configuration schedule.registry_sync:",
         ),
         ("[scan\n", "configuration FILE line 1:"),
+        (
+            "[instance]\nmode = \"open\"\n",
+            "configuration instance.mode: unknown variant `open`, expected `private` or `public` (FILE line 2)",
+        ),
+        (
+            "[policy]\nretry_delays = [\"5s\", \"soon\"]\n",
+            "configuration policy.retry_delays: `soon` is no duration",
+        ),
+        (
+            "[[source]]\nname = \"x\"\nkind = \"wiki\"\n",
+            "configuration source.kind: unknown variant `wiki`",
+        ),
+        (
+            "[scan]\nproxy = \"proxy.internal\"\n",
+            "configuration scan.proxy: is no proxy",
+        ),
         (
             "[[source]]\nname = \"x\"\napi_key = \"abc\"\n",
             "configuration source.api_key: secrets are not written",
@@ -125,6 +141,25 @@ fn the_environment_wins_over_the_file() {
         .expect_err("refused")
         .to_string();
     assert!(said.contains("did you mean `scan.concurrency`?"), "{said}");
+}
+
+#[test]
+fn passwords_are_blanked_wherever_they_stand() {
+    for (url, shown) in [
+        ("postgres://u:geheim@h:5432/d", "postgres://u:***@h:5432/d"),
+        ("postgres://u:ge/he@im@h/d", "postgres://u:***@h/d"),
+        (
+            "postgres://h/d?user=u&password=geheim",
+            "postgres://h/d?***",
+        ),
+        ("postgres//u:geheim@h/d", "://postgres//u:***@h/d"),
+        (
+            "sqlite://data/authdex.db?mode=ro",
+            "sqlite://data/authdex.db?mode=ro",
+        ),
+    ] {
+        assert_eq!(super::layers::without_password(url), shown);
+    }
 }
 
 #[test]

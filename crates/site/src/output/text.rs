@@ -2,7 +2,9 @@
 //! with the first broken step, what to fix and who must, and what could not be told. Eighty
 //! columns; colour only adds.
 
-use scanner::report::{FindingVerdict, Report};
+use std::collections::BTreeMap;
+
+use scanner::report::{Class, FindingVerdict, Report};
 use scanner::spec::Revision;
 
 use crate::view::finding::{self, View};
@@ -75,9 +77,12 @@ impl Page {
     fn paragraph(&mut self, indent: &str, label: &str, text: &str) {
         let first = format!("{indent}{label}");
         let rest = " ".repeat(first.chars().count());
+        // Dates, ids and names are not parted at their hyphens.
         let options = textwrap::Options::new(WIDTH)
             .initial_indent(&first)
-            .subsequent_indent(&rest);
+            .subsequent_indent(&rest)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
         for line in textwrap::wrap(text, options) {
             self.line(&line);
         }
@@ -96,9 +101,14 @@ fn head(page: &mut Page, report: &Report) {
         Some(score) => format!("score {score:.1}, coverage {:.1} %", report.grade.coverage),
         None => format!("coverage {:.1} %", report.grade.coverage),
     };
+    let class = words::class(report.class);
+    let class = if class.eq_ignore_ascii_case(word) {
+        String::new()
+    } else {
+        format!("{class}, ")
+    };
     page.line(&format!(
-        "{letter} {word} · {score} · {}, wire era {}",
-        words::class(report.class),
+        "{letter} {word} · {score} · {class}wire era {}",
         report.era.as_str()
     ));
     page.paragraph("      ", "", one_line(report).as_str());
@@ -118,6 +128,18 @@ fn head(page: &mut Page, report: &Report) {
             ),
         );
     }
+    if matches!(
+        report.class,
+        Class::Unreachable | Class::Blocked | Class::NotMcp
+    ) {
+        let ends = ends(report);
+        let ends = if ends.is_empty() { "nothing" } else { &ends };
+        page.paragraph(
+            "      ",
+            "",
+            &format!("Heard: {ends}. `--verbose` prints every exchange."),
+        );
+    }
     if let Some(exposure) = report.exposure {
         page.paragraph(
             "      ",
@@ -126,6 +148,42 @@ fn head(page: &mut Page, report: &Report) {
         );
     }
     page.line("");
+}
+
+/// How the exchanges of a server ended that nothing else is known of, the most frequent ends
+/// first.
+fn ends(report: &Report) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for exchange in &report.exchanges {
+        let end = match (exchange.status, &exchange.failure) {
+            (Some(status), _) => format!("status {status}"),
+            (None, Some(failure)) => failed(failure).to_owned(),
+            (None, None) => continue,
+        };
+        *counts.entry(end).or_default() += 1;
+    }
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<String> = counts
+        .into_iter()
+        .take(3)
+        .map(|(end, count)| format!("{end} ({count})"))
+        .collect();
+    counts.join(", ")
+}
+
+/// The word of a failure as people say it.
+fn failed(word: &str) -> &str {
+    match word {
+        "dns" => "the name has no address",
+        "blocked" => "the address is refused",
+        "refused" => "connection refused",
+        "unreachable" => "network unreachable",
+        "tls" => "TLS failed",
+        "reset" => "connection reset",
+        "protocol" => "no HTTP",
+        other => other,
+    }
 }
 
 fn steps(page: &mut Page, report: &Report) {
@@ -221,7 +279,13 @@ fn unsettled(page: &mut Page, report: &Report, unsure: &[View]) {
         page.paragraph(
             "  ",
             "?  ",
-            &format!("{}{weighty}: {}", view.check, view.detail.as_str()),
+            &format!(
+                "{}{weighty}: {}",
+                view.check,
+                view.detail
+                    .as_str()
+                    .trim_start_matches("Could not be told: ")
+            ),
         );
     }
     page.line("");
