@@ -182,9 +182,11 @@ impl Sample {
     pub(super) fn arguments(&self, more: &[&str]) -> Vec<String> {
         let mut arguments = vec!["scan".to_owned(), "--ca-bundle=authority.pem".into()];
         for rule in self.fleet.connect_to() {
+            let host = rule.split(':').next().unwrap_or_default();
+            arguments.push(format!("--owned={host}"));
             arguments.push(format!("--connect-to={rule}"));
         }
-        arguments.extend(["--owned=demo.example".into(), "--rate=1000".into()]);
+        arguments.push("--rate=1000".into());
         arguments.extend(more.iter().map(|&argument| argument.to_owned()));
         arguments
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use scanner::evidence::Evidence;
+use scanner::evidence::{Evidence, Stopped};
 use scanner::report::Report;
 use scanner::scan::Scan;
 use scanner::target::Target;
@@ -24,6 +24,8 @@ on_both_engines!(
     leases_are_renewed_while_scans_run,
     a_scan_whose_lease_is_lost_is_given_up,
     told_to_stop_running_scans_are_finished,
+    everything_due_is_scanned_in_one_call,
+    a_scan_that_was_cut_short_is_not_filed,
     two_processes_share_the_work,
     every_server_is_seen_at_its_own_minute,
     what_does_not_answer_is_asked_less_often,
@@ -185,6 +187,59 @@ async fn no_more_scans_run_at_once_than_allowed(db: &TestDb) {
     scheduler.await.unwrap();
     assert_eq!(fake.most.load(Ordering::SeqCst), 4);
     assert!(fake.ended().values().all(|n| *n == 1));
+}
+
+async fn everything_due_is_scanned_in_one_call(db: &TestDb) {
+    add_many(&db.store, 11).await;
+    let clock = Arc::new(FixedClock::new(DAY_ONE));
+    let fake = Fake::new(&clock, fine, MANY);
+    let (stop, stopped) = watch::channel(false);
+    let drain = async |most| {
+        scheduler::drain(&db.store, &fake, &*clock, &pace(), most, &stopped)
+            .await
+            .unwrap()
+    };
+    assert_eq!(drain(Some(3)).await, 3, "no more than wanted");
+    assert_eq!(drain(None).await, 8);
+    assert!(fake.most.load(Ordering::SeqCst) <= 4);
+    assert_eq!(drain(None).await, 0, "nothing is due");
+    let before = db.store.generation().await.unwrap();
+    assert_eq!(db.store.make_all_due(DAY_ONE).await.unwrap(), 11);
+    assert_eq!(db.store.make_all_due(DAY_ONE).await.unwrap(), 0);
+    assert_eq!(drain(None).await, 11);
+    assert!(db.store.generation().await.unwrap() >= before);
+    db.store.make_all_due(DAY_ONE).await.unwrap();
+    stop.send(true).unwrap();
+    assert_eq!(drain(None).await, 0, "told to stop before it began");
+}
+
+/// Ends every scan in the middle, as the signal that ends the program does.
+struct CutShort(Arc<FixedClock>);
+
+impl Scan for CutShort {
+    async fn scan(&self, target: &Target, _scan_id: &str) -> Evidence {
+        Evidence {
+            stopped: Stopped::Stopped,
+            ..Sample::oauth(&target.url).at(self.0.now()).evidence()
+        }
+    }
+}
+
+async fn a_scan_that_was_cut_short_is_not_filed(db: &TestDb) {
+    add_many(&db.store, 2).await;
+    let clock = Arc::new(FixedClock::new(DAY_ONE));
+    let cut = Arc::new(CutShort(Arc::clone(&clock)));
+    let tick = scheduler::tick(&db.store, &cut, &*clock, &pace()).await;
+    assert_eq!(tick.unwrap(), 0);
+    let totals = db.store.totals(DAY_ONE).await.unwrap();
+    assert_eq!(
+        (totals.scans, totals.queue),
+        (0, 2),
+        "both are due as before"
+    );
+    let fake = Fake::new(&clock, fine, MANY);
+    let tick = scheduler::tick(&db.store, &fake, &*clock, &pace()).await;
+    assert_eq!(tick.unwrap(), 2, "the leases were given back");
 }
 
 async fn a_scan_that_panics_costs_itself_only(db: &TestDb) {

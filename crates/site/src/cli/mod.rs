@@ -382,12 +382,12 @@ async fn regrade(settings: &Settings) -> Outcome {
     let done = crate::jobs::regrade(&store, &stop)
         .await
         .map_err(Ended::internal)?;
-    eprintln!(
+    tell(format_args!(
         "{} reports added under rubric {}, {} scans unreadable.",
         done.added,
         scanner::rubric::current().version,
         done.unreadable
-    );
+    ));
     Ok(Exit::Done)
 }
 

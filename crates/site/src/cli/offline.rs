@@ -10,7 +10,7 @@ use scanner::report::Report;
 use scanner::rubric;
 
 use super::scan::Thresholds;
-use super::{Color, Ended, Exit, Outcome, put};
+use super::{Color, Ended, Exit, Outcome, put, tell};
 use crate::output::{bundle, json, text};
 use crate::view::grade::Mark;
 
@@ -115,6 +115,13 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
         },
     )
     .map_err(Ended::usage)?;
+    if a.target.url != b.target.url {
+        // Staging against production is a fair question, so this is no error.
+        tell(format_args!(
+            "These are scans of two servers, {} and {}.",
+            a.target.url, b.target.url
+        ));
+    }
     if format_or_default(args.format) == Format::Json {
         let json = serde_json::to_string_pretty(&diff).map_err(Ended::internal)?;
         put(&format!("{json}\n"))?;
