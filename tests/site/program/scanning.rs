@@ -52,7 +52,7 @@ async fn a_broken_server_is_told_with_the_first_broken_step_and_who_must_fix_wha
             "Capped at C by pkce-advertised (authorization server)",
             "X  ",
             "(pkce-advertised)",
-            "<- the first broken step",
+            "<- the first broken",
             "TO FIX BY THE AUTHORIZATION SERVER",
             "FAIL  pkce-advertised  high",
             "seen  ",

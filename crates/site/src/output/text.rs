@@ -77,16 +77,19 @@ impl Page {
     fn paragraph(&mut self, indent: &str, label: &str, text: &str) {
         let first = format!("{indent}{label}");
         let rest = " ".repeat(first.chars().count());
-        // Dates, ids and names are not parted at their hyphens.
-        let options = textwrap::Options::new(WIDTH)
-            .initial_indent(&first)
-            .subsequent_indent(&rest)
-            .word_separator(textwrap::WordSeparator::AsciiSpace)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        for line in textwrap::wrap(text, options) {
+        for line in textwrap::wrap(text, hanging(&first, &rest)) {
             self.line(&line);
         }
     }
+}
+
+/// Lines of our width; dates, ids and names are not parted at their hyphens.
+fn hanging<'i>(first: &'i str, rest: &'i str) -> textwrap::Options<'i> {
+    textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 fn head(page: &mut Page, report: &Report) {
@@ -205,14 +208,16 @@ fn steps(page: &mut Page, report: &Report) {
             _ => String::new(),
         };
         let breaks = if step.breaks {
-            "  <- the first broken step"
+            " <- the first broken step"
         } else {
             ""
         };
-        page.line(&format!(
-            "{sign}  {:<18}{}{check}{breaks}",
-            step.name, step.says
-        ));
+        let first = format!("{sign}  {:<18}", step.name);
+        let text = format!("{}{check}{breaks}", step.says);
+        let rest = " ".repeat(24);
+        for line in textwrap::wrap(&text, hanging(&first, &rest)) {
+            page.line(&line);
+        }
     }
     page.line("");
 }
