@@ -402,7 +402,7 @@ impl Settings {
         environment: &[(String, String)],
     ) -> Result<Self, ConfigError> {
         let (table, origins) = layers::merged(file, environment)?;
-        layers::parse(table)
+        layers::parse(&table)
             .and_then(|settings| limits::check(&settings).map(|()| settings))
             .map_err(|error| layers::with_origin(error, &origins))
     }

@@ -265,7 +265,7 @@ pub(crate) async fn walk_registry(
         }
         total.add(&tally);
         pages += 1;
-        if pages % PAGES_PER_LINE == 0 {
+        if pages.is_multiple_of(PAGES_PER_LINE) {
             tracing::info!(
                 source = source.name,
                 pages,

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Sample, mark, run, url, write};
 
 /// Names and texts of a bundle's members.
-pub(super) fn unpacked(path: &Path) -> Vec<(String, String)> {
+pub(super) type Members = Vec<(String, String)>;
+
+/// The members, in their order.
+pub(super) fn unpacked(path: &Path) -> Members {
     let bytes = std::fs::read(path).expect("a bundle");
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).expect("a zip");
     (0..zip.len())
@@ -81,7 +84,7 @@ async fn damaged_bundles_are_refused() {
     let sample = Sample::start().await;
     sample.scan(&["--evidence=a.zip", &url("crm")]).ended(0);
     let members = unpacked(&sample.path().join("a.zip"));
-    let with = |change: &dyn Fn(&mut Vec<(String, String)>)| {
+    let with = |change: &dyn Fn(&mut Members)| {
         let mut changed = members.clone();
         change(&mut changed);
         packed(&changed)

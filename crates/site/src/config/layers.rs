@@ -355,8 +355,8 @@ pub fn reference(text: &str) -> Result<String, ReferenceError> {
 }
 
 /// Deserialises the merged table; an error names the key.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(table: Table) -> Result<T, ConfigError> {
-    for (section, value) in &table {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(table: &Table) -> Result<T, ConfigError> {
+    for (section, value) in table {
         if let Value::Table(members) = value {
             for (member, value) in members {
                 check_one(section, member, value)?;
@@ -364,7 +364,7 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(table: Table) -> Result<T, C
         }
     }
     T::deserialize(Value::Table(table.clone()).into_deserializer()).map_err(|error| {
-        blamed::<T>(&table).unwrap_or_else(|| ConfigError::Value {
+        blamed::<T>(table).unwrap_or_else(|| ConfigError::Value {
             key: "as a whole".into(),
             said: error.message().replace('\n', " "),
         })
