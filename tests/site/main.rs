@@ -2,6 +2,10 @@
 //! the real plan, the real rubric and the sample fleet. The program as its user meets it: the
 //! real binary over the same fleet. And guards: rules of the house that no type can hold.
 
+#[path = "../support/db.rs"]
+#[expect(dead_code, reason = "this suite needs less of it than the store's")]
+mod db;
+
 mod api;
 mod guards;
 mod pages;

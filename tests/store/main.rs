@@ -11,6 +11,7 @@ mod report;
 mod contract;
 mod faults;
 mod history;
+mod imports;
 mod kit;
 mod lists;
 mod scheduling;

@@ -29,11 +29,11 @@ struct Stated {
     rows: u64,
 }
 
-#[derive(sqlx::FromRow)]
+/// A target that is there already.
+#[derive(Debug, sqlx::FromRow)]
 struct Known {
     id: i64,
     url: String,
-    sources: String,
     delisted_at: i64,
 }
 
@@ -73,65 +73,77 @@ impl Store {
         stated: &BTreeMap<String, Stated>,
         now: Millis,
     ) -> Result<ImportTally, sqlx::Error> {
-        let mut tally = ImportTally::default();
         let mut counters = Counters::default();
         let mut tx = self.db.begin().await?;
-        let before = known(&mut tx, stated).await?;
+        one_import_at_a_time(&mut tx).await?;
+        let mut targets = known(&mut tx, stated).await?;
         let fresh: Vec<(&String, &Stated)> = stated
             .iter()
-            .filter(|(url, _)| !before.contains_key(*url))
+            .filter(|(url, _)| !targets.contains_key(*url))
             .collect();
-        add_targets(&mut tx, source, &fresh, now).await?;
-        let targets = if fresh.is_empty() {
-            before.clone()
-        } else {
-            known(&mut tx, stated).await?
-        };
-        add_visits(&mut tx, &targets, &before, now).await?;
-        let said = said_before(&mut tx, source, &before).await?;
-
-        let mut listings = Vec::new();
-        let mut restated = BTreeSet::new();
-        for (url, one) in stated {
-            let Some((id, ..)) = targets.get(url) else {
-                continue;
-            };
-            let is_new = !before.contains_key(url);
-            let mut first_of_source = !said.keys().any(|(target, _)| target == id);
-            for (name, facts) in &one.listings {
-                let old = said.get(&(*id, name.clone()));
-                if old != Some(facts) {
-                    restated.insert(*id);
-                    tally.updated += 1;
-                } else {
-                    tally.known += 1;
-                }
-                if std::mem::take(&mut first_of_source) {
-                    counters.add("source", source, 1);
-                }
-                listings.push((*id, name.as_str(), facts.as_str()));
-            }
-            tally.known += one.rows - one.listings.len() as u64;
-            if is_new {
-                tally.updated -= 1;
-                tally.added += 1;
-            }
+        let added = add_targets(&mut tx, source, &fresh, now).await?;
+        let old: BTreeSet<i64> = targets.values().map(|known| known.id).collect();
+        if !fresh.is_empty() {
+            targets = known(&mut tx, stated).await?;
+            add_visits(&mut tx, &fresh, &targets, now).await?;
         }
-        upsert_listings(&mut tx, source, &listings, now).await?;
-        let old_ids: BTreeSet<i64> = before.values().map(|(id, ..)| *id).collect();
-        let restated: Vec<i64> = restated.intersection(&old_ids).copied().collect();
+        let said = said_before(&mut tx, source, &old).await?;
+        let (mut tally, restated) = compare(source, stated, &targets, &said, &mut counters);
+        tally.added = added;
+        tally.updated = tally.updated.saturating_sub(added);
+        upsert_listings(&mut tx, source, stated, &targets, now).await?;
+        let restated: Vec<i64> = restated.intersection(&old).copied().collect();
         restate(&mut tx, &targets, &restated, now).await?;
-        counters.add(
-            "total",
-            "servers",
-            i64::try_from(tally.added).unwrap_or(i64::MAX),
-        );
+        let servers = i64::try_from(added).unwrap_or(i64::MAX);
+        counters.add("total", "servers", servers);
         if tally.added + tally.updated > 0 {
             counters.write(&mut tx, 0).await?;
         }
         tx.commit().await?;
         Ok(tally)
     }
+}
+
+/// Waits for the batch that another process is importing. What is counted depends on what was
+/// there before, which two at once would both miss. On SQLite a transaction is alone anyway.
+async fn one_import_at_a_time(tx: &mut Tx) -> Result<(), sqlx::Error> {
+    const WAIT: &str = "SELECT pg_advisory_xact_lock(4217001)";
+    if tx.is_postgres() {
+        within!(tx, c => sqlx::query(WAIT).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Compares what the source says with what it said: counts, and the targets of which it says
+/// something new. The first listing of a new server counts as updated here.
+fn compare(
+    source: &str,
+    stated: &BTreeMap<String, Stated>,
+    targets: &HashMap<String, Known>,
+    said: &HashMap<(i64, String), String>,
+    counters: &mut Counters,
+) -> (ImportTally, BTreeSet<i64>) {
+    let mut tally = ImportTally::default();
+    let mut restated = BTreeSet::new();
+    let listed: BTreeSet<i64> = said.keys().map(|(target, _)| *target).collect();
+    for (url, one) in stated {
+        let Some(Known { id, .. }) = targets.get(url) else {
+            continue;
+        };
+        for (name, facts) in &one.listings {
+            if said.get(&(*id, name.clone())) == Some(facts) {
+                tally.known += 1;
+            } else {
+                restated.insert(*id);
+                tally.updated += 1;
+            }
+        }
+        tally.known += one.rows - one.listings.len() as u64;
+        if !listed.contains(id) {
+            counters.add("source", source, 1);
+        }
+    }
+    (tally, restated)
 }
 
 /// Rows of a batch by endpoint, in the order of endpoints, so that all imports lock in one
@@ -166,17 +178,14 @@ fn group(source: &str, batch: &[NewListing]) -> Result<BTreeMap<String, Stated>>
     Ok(out)
 }
 
-type KnownTargets = HashMap<String, (i64, String, i64)>;
-
-/// Targets of these endpoints: row, sources, and when they were delisted.
+/// Targets of these endpoints, by endpoint.
 async fn known(
     tx: &mut Tx,
     stated: &BTreeMap<String, Stated>,
-) -> Result<KnownTargets, sqlx::Error> {
+) -> Result<HashMap<String, Known>, sqlx::Error> {
     let rows: Vec<Known> = within!(tx, c => {
-        let mut sql = sqlx::QueryBuilder::new(
-            "SELECT id, url, sources, delisted_at FROM target WHERE url IN (",
-        );
+        let mut sql =
+            sqlx::QueryBuilder::new("SELECT id, url, delisted_at FROM target WHERE url IN (");
         let mut list = sql.separated(", ");
         for url in stated.keys() {
             list.push_bind(url.as_str());
@@ -184,20 +193,18 @@ async fn known(
         sql.push(")");
         sql.build_query_as().fetch_all(c).await
     })?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.url, (row.id, row.sources, row.delisted_at)))
-        .collect())
+    Ok(rows.into_iter().map(|row| (row.url.clone(), row)).collect())
 }
 
+/// Adds targets; how many were really added.
 async fn add_targets(
     tx: &mut Tx,
     source: &str,
     fresh: &[(&String, &Stated)],
     now: Millis,
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     if fresh.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let sources = serde_json::Value::from(vec![source]).to_string();
     let shown: Vec<Shown> = fresh
@@ -226,20 +233,19 @@ async fn add_targets(
                 .push_bind(RANK_UNSCANNED);
         });
         sql.push(" ON CONFLICT (url) DO NOTHING");
-        sql.build().execute(c).await.map(drop)
+        sql.build().execute(c).await.map(|done| done.rows_affected())
     })
 }
 
 async fn add_visits(
     tx: &mut Tx,
-    targets: &KnownTargets,
-    before: &KnownTargets,
+    fresh: &[(&String, &Stated)],
+    targets: &HashMap<String, Known>,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
-    let mut ids: Vec<i64> = targets
+    let mut ids: Vec<i64> = fresh
         .iter()
-        .filter(|(url, _)| !before.contains_key(*url))
-        .map(|(_, (id, ..))| *id)
+        .filter_map(|(url, _)| Some(targets.get(*url)?.id))
         .collect();
     if ids.is_empty() {
         return Ok(());
@@ -259,7 +265,7 @@ async fn add_visits(
 async fn said_before(
     tx: &mut Tx,
     source: &str,
-    targets: &KnownTargets,
+    targets: &BTreeSet<i64>,
 ) -> Result<HashMap<(i64, String), String>, sqlx::Error> {
     if targets.is_empty() {
         return Ok(HashMap::new());
@@ -269,7 +275,7 @@ async fn said_before(
             sqlx::QueryBuilder::new("SELECT target, name, facts FROM listing WHERE source = ");
         sql.push_bind(source).push(" AND target IN (");
         let mut list = sql.separated(", ");
-        for (id, ..) in targets.values() {
+        for id in targets {
             list.push_bind(*id);
         }
         sql.push(")");
@@ -284,20 +290,30 @@ async fn said_before(
 async fn upsert_listings(
     tx: &mut Tx,
     source: &str,
-    listings: &[(i64, &str, &str)],
+    stated: &BTreeMap<String, Stated>,
+    targets: &HashMap<String, Known>,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
+    let listings: Vec<(i64, &String, &String)> = stated
+        .iter()
+        .filter_map(|(url, one)| Some((targets.get(url)?.id, one)))
+        .flat_map(|(id, one)| {
+            one.listings
+                .iter()
+                .map(move |(name, facts)| (id, name, facts))
+        })
+        .collect();
     if listings.is_empty() {
         return Ok(());
     }
     within!(tx, c => {
         let mut sql =
             sqlx::QueryBuilder::new("INSERT INTO listing (target, source, name, facts, seen) ");
-        sql.push_values(listings, |mut row, (target, name, facts)| {
+        sql.push_values(&listings, |mut row, (target, name, facts)| {
             row.push_bind(*target)
                 .push_bind(source)
-                .push_bind(*name)
-                .push_bind(*facts)
+                .push_bind(name.as_str())
+                .push_bind(facts.as_str())
                 .push_bind(now.0);
         });
         sql.push(
@@ -311,7 +327,7 @@ async fn upsert_listings(
 /// Works out anew what is shown of targets whose listings changed.
 async fn restate(
     tx: &mut Tx,
-    targets: &KnownTargets,
+    targets: &HashMap<String, Known>,
     ids: &[i64],
     now: Millis,
 ) -> Result<(), sqlx::Error> {
@@ -340,8 +356,13 @@ async fn restate(
         sources.insert(source);
         all.push(facts);
     }
-    for (url, (id, _, delisted_at)) in targets {
-        let Some((host, sources, facts)) = by_target.get(id) else {
+    let urls: HashMap<i64, &Known> = targets.values().map(|known| (known.id, known)).collect();
+    // In the order of rows, as filing does, so that the two cannot block each other.
+    for (id, (host, sources, facts)) in &by_target {
+        let Some(Known {
+            url, delisted_at, ..
+        }) = urls.get(id)
+        else {
             continue;
         };
         let facts: Vec<&str> = facts.iter().map(String::as_str).collect();

@@ -109,6 +109,14 @@ struct Target {
     bits: Vec<u8>,
 }
 
+impl Target {
+    /// Letter or badge before the addition.
+    fn shown(&self) -> Option<&str> {
+        let Counted { letter, badge, .. } = &self.counted;
+        letter.as_deref().or(badge.as_deref())
+    }
+}
+
 struct Addition<'a> {
     scan: &'a [u8],
     rubric: &'a str,
@@ -215,23 +223,9 @@ impl Store {
 }
 
 async fn add(tx: &mut Tx, addition: &Addition<'_>) -> Result<bool, sqlx::Error> {
-    const FIND: &str = "SELECT r.id AS run, r.target, r.last_at AS at, t.run AS shown_run, \
-        t.changed_at, t.class, t.era, t.letter, t.badge, t.claimed, t.registration, t.pkce, \
-        r.bits FROM scan s JOIN run r ON r.id = s.run JOIN target t ON t.id = r.target \
-        JOIN visit v ON v.target = t.id WHERE s.id = $1";
-    const FIND_LOCKED: &str = "SELECT r.id AS run, r.target, r.last_at AS at, \
-        t.run AS shown_run, t.changed_at, t.class, t.era, t.letter, t.badge, t.claimed, \
-        t.registration, t.pkce, r.bits FROM scan s JOIN run r ON r.id = s.run \
-        JOIN target t ON t.id = r.target JOIN visit v ON v.target = t.id \
-        WHERE s.id = $1 FOR UPDATE OF v";
     const ADD: &str = "INSERT INTO report (run, rubric, graded_at, dictionary, bytes) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run, rubric) DO NOTHING";
-    const SHOW: &str = "UPDATE run SET rubric = $2, letter = $3, badge = $4, score = $5, \
-        cap_check = $6, bits = $7 WHERE id = $1";
-    let find = if tx.is_postgres() { FIND_LOCKED } else { FIND };
-    let found: Option<Target> =
-        within!(tx, c => sqlx::query_as(find).bind(addition.scan).fetch_optional(c).await)?;
-    let Some(target) = found else {
+    let Some(target) = find(tx, addition.scan).await? else {
         return Ok(false);
     };
     let rows = within!(tx, c => sqlx::query(ADD)
@@ -251,6 +245,47 @@ async fn add(tx: &mut Tx, addition: &Addition<'_>) -> Result<bool, sqlx::Error> 
         counters.write(tx, 0).await?;
         return Ok(true);
     }
+    show(tx, addition, &target, &mut counters).await?;
+    if target.shown() == addition.state.shown() {
+        counters.write(tx, 0).await?;
+        return Ok(true);
+    }
+    counters.add("day", &(addition.now.0 / DAY).to_string(), 1);
+    let before_first = counters.write(tx, 1).await?;
+    tell(tx, addition, &target, before_first + 1).await?;
+    Ok(true)
+}
+
+async fn find(tx: &mut Tx, scan: &[u8]) -> Result<Option<Target>, sqlx::Error> {
+    macro_rules! find_sql {
+        ($lock:literal) => {
+            concat!(
+                "SELECT r.id AS run, r.target, r.last_at AS at, t.run AS shown_run, ",
+                "t.changed_at, t.class, t.era, t.letter, t.badge, t.claimed, t.registration, ",
+                "t.pkce, r.bits FROM scan s JOIN run r ON r.id = s.run ",
+                "JOIN target t ON t.id = r.target JOIN visit v ON v.target = t.id ",
+                "WHERE s.id = $1",
+                $lock
+            )
+        };
+    }
+    let sql = if tx.is_postgres() {
+        find_sql!(" FOR UPDATE OF v") // as filing does
+    } else {
+        find_sql!("")
+    };
+    within!(tx, c => sqlx::query_as(sql).bind(scan).fetch_optional(c).await)
+}
+
+/// Makes the report what the run and its server show.
+async fn show(
+    tx: &mut Tx,
+    addition: &Addition<'_>,
+    target: &Target,
+    counters: &mut Counters,
+) -> Result<(), sqlx::Error> {
+    const SHOW: &str = "UPDATE run SET rubric = $2, letter = $3, badge = $4, score = $5, \
+        cap_check = $6, bits = $7 WHERE id = $1";
     let state = addition.state;
     within!(tx, c => sqlx::query(SHOW)
         .bind(target.run)
@@ -273,20 +308,7 @@ async fn add(tx: &mut Tx, addition: &Addition<'_>) -> Result<bool, sqlx::Error> 
         old_bits: &target.bits,
         ordinals: addition.ordinals,
     };
-    state::apply(tx, &change, &mut counters).await?;
-    let before = target
-        .counted
-        .letter
-        .as_ref()
-        .or(target.counted.badge.as_ref());
-    if before.map(String::as_str) == state.shown() {
-        counters.write(tx, 0).await?;
-        return Ok(true);
-    }
-    counters.add("day", &(addition.now.0 / DAY).to_string(), 1);
-    let before_first = counters.write(tx, 1).await?;
-    tell(tx, addition, &target, before_first + 1).await?;
-    Ok(true)
+    state::apply(tx, &change, counters).await
 }
 
 /// The entry in the change feed: the letter moved because the rubric did.
@@ -298,16 +320,9 @@ async fn tell(
 ) -> Result<(), sqlx::Error> {
     const TELL: &str = "INSERT INTO change (seq, at, kind, cause, target, before, after, checks, \
         scan, previous_scan) VALUES ($1, $2, $3, 'rubric', $4, $5, $6, $7, $8, $8)";
-    let before = target
-        .counted
-        .letter
-        .as_ref()
-        .or(target.counted.badge.as_ref());
+    let before = target.shown();
     let rank = |shown: Option<&str>| shown.and_then(state::ranks).map(|(first, _)| first);
-    let kind = match (
-        rank(before.map(String::as_str)),
-        rank(addition.state.shown()),
-    ) {
+    let kind = match (rank(before), rank(addition.state.shown())) {
         (Some(before), Some(after)) if after < before => "improved",
         (Some(before), Some(after)) if after > before => "regressed",
         _ => "changed",

@@ -197,75 +197,33 @@ struct Placed<'p> {
 /// After how long a server that no source lists any more is left alone.
 const DELISTED_FOR: i64 = 14 * DAY;
 
+/// What a transaction gathers on its way.
+#[derive(Default)]
+struct Gathered<'p> {
+    placed: Vec<Placed<'p>>,
+    changes: Vec<(&'p Prepared, &'p Change)>,
+    counters: Counters,
+}
+
 async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error> {
     let mut tx = db.begin().await?;
     let current = current(&mut tx, batch).await?;
     let filed = already_filed(&mut tx, batch).await?;
-    let mut counters = Counters::default();
-    let mut changes: Vec<(&Prepared, &Change)> = Vec::new();
-    let mut placed: Vec<Placed<'_>> = Vec::new();
+    let mut gathered = Gathered::default();
     let mut outcomes = Vec::with_capacity(batch.len());
     for prepared in batch {
-        if let Some(known) = filed.get(&prepared.scan) {
-            outcomes.push(*known);
-            continue;
-        }
-        let Some(current) = current.get(&prepared.target) else {
-            outcomes.push(Outcome::UnknownTarget);
-            continue;
+        let outcome = match (filed.get(&prepared.scan), current.get(&prepared.target)) {
+            (Some(known), _) => *known,
+            (None, Some(current)) => place(&mut tx, prepared, current, &mut gathered).await?,
+            (None, None) => Outcome::UnknownTarget,
         };
-        let continues = current.surface.as_ref() == Some(&prepared.surface)
-            && current.bits.as_ref() == Some(&prepared.bits)
-            && current.run_class.as_ref() == Some(&prepared.class);
-        let regraded = current.rubric.as_ref() != Some(&prepared.rubric);
-        let run = match (&prepared.news, current.run) {
-            (_, Some(run)) if continues && !regraded => run,
-            (Some(news), run) if news.after_run == run => {
-                let run = match run.filter(|_| continues) {
-                    Some(run) => run,
-                    None => begin_run(&mut tx, prepared, news).await?,
-                };
-                add_report(&mut tx, run, prepared, news).await?;
-                state::apply(
-                    &mut tx,
-                    &Apply {
-                        target: prepared.target,
-                        run,
-                        changed_at: if continues {
-                            current.changed_at
-                        } else {
-                            prepared.at
-                        },
-                        state: &news.state,
-                        bits: &prepared.bits,
-                        old: &current.counted,
-                        old_bits: current.bits.as_deref().unwrap_or_default(),
-                        ordinals: &prepared.ordinals,
-                    },
-                    &mut counters,
-                )
-                .await?;
-                changes.extend(news.change.as_ref().map(|change| (*prepared, change)));
-                run
-            }
-            _ => {
-                outcomes.push(Outcome::Stale);
-                continue;
-            }
-        };
-        outcomes.push(Outcome::Filed {
-            changed: !continues,
-            first: current.run.is_none(),
-        });
-        counters.add("total", "scans", 1);
-        counters.moved(current.checked_at, prepared.at.max(current.checked_at));
-        placed.push(Placed {
-            prepared,
-            current,
-            run,
-            continues,
-        });
+        outcomes.push(outcome);
     }
+    let Gathered {
+        placed,
+        changes,
+        mut counters,
+    } = gathered;
     if placed.is_empty() {
         return Ok(outcomes); // nothing to commit
     }
@@ -280,6 +238,60 @@ async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error
     add_changes(&mut tx, &changes, before_first).await?;
     tx.commit().await?;
     Ok(outcomes)
+}
+
+/// Finds the run that a scan continues, or begins one and makes its report the state of the
+/// target.
+async fn place<'p>(
+    tx: &mut Tx,
+    prepared: &'p Prepared,
+    current: &'p Current,
+    gathered: &mut Gathered<'p>,
+) -> Result<Outcome, sqlx::Error> {
+    let continues = current.surface.as_ref() == Some(&prepared.surface)
+        && current.bits.as_ref() == Some(&prepared.bits)
+        && current.run_class.as_ref() == Some(&prepared.class);
+    let regraded = current.rubric.as_ref() != Some(&prepared.rubric);
+    let run = match (&prepared.news, current.run) {
+        (_, Some(run)) if continues && !regraded => run,
+        (Some(news), run) if news.after_run == run => {
+            let (run, changed_at) = match run.filter(|_| continues) {
+                Some(run) => (run, current.changed_at),
+                None => (begin_run(tx, prepared, news).await?, prepared.at),
+            };
+            add_report(tx, run, prepared, news).await?;
+            let change = Apply {
+                target: prepared.target,
+                run,
+                changed_at,
+                state: &news.state,
+                bits: &prepared.bits,
+                old: &current.counted,
+                old_bits: current.bits.as_deref().unwrap_or_default(),
+                ordinals: &prepared.ordinals,
+            };
+            state::apply(tx, &change, &mut gathered.counters).await?;
+            let change = news.change.as_ref();
+            gathered
+                .changes
+                .extend(change.map(|change| (prepared, change)));
+            run
+        }
+        _ => return Ok(Outcome::Stale),
+    };
+    let newest = prepared.at.max(current.checked_at);
+    gathered.counters.add("total", "scans", 1);
+    gathered.counters.moved(current.checked_at, newest);
+    gathered.placed.push(Placed {
+        prepared,
+        current,
+        run,
+        continues,
+    });
+    Ok(Outcome::Filed {
+        changed: !continues,
+        first: current.run.is_none(),
+    })
 }
 
 async fn current(tx: &mut Tx, batch: &[&Prepared]) -> Result<HashMap<i64, Current>, sqlx::Error> {

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::{Sample, mark, run, url, write};
 
 /// Names and texts of a bundle's members.
-pub(super) fn unpacked(path: &Path) -> Vec<(String, String)> {
+pub(super) type Members = Vec<(String, String)>;
+
+/// The members, in their order.
+pub(super) fn unpacked(path: &Path) -> Members {
     let bytes = std::fs::read(path).expect("a bundle");
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).expect("a zip");
     (0..zip.len())
@@ -76,15 +79,12 @@ async fn a_bundle_graded_elsewhere_gives_the_same_report() {
     assert_eq!(alone["grade"], scanned["grade"]);
 }
 
-/// A change to the members of a bundle: names and texts.
-type Change = dyn Fn(&mut Vec<(String, String)>);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_bundles_are_refused() {
     let sample = Sample::start().await;
     sample.scan(&["--evidence=a.zip", &url("crm")]).ended(0);
     let members = unpacked(&sample.path().join("a.zip"));
-    let with = |change: &Change| {
+    let with = |change: &dyn Fn(&mut Members)| {
         let mut changed = members.clone();
         change(&mut changed);
         packed(&changed)
