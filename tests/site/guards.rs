@@ -259,6 +259,12 @@ fn the_catalogue_is_the_agreed_one() {
 #[test]
 fn every_key_of_the_configuration_is_a_setting() {
     let settings = read("crates/site/src/config.rs");
+    // Where settings are checked is not where they take effect.
+    let used: String = files("crates/site/src", &[".rs"])
+        .iter()
+        .filter(|file| !file.contains("config/limits") && !file.contains("config/tests"))
+        .map(read)
+        .collect();
     let mut keys = 0;
     for line in read("config/default.toml").lines() {
         let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else {
@@ -266,6 +272,8 @@ fn every_key_of_the_configuration_is_a_setting() {
         };
         keys += 1;
         assert!(settings.contains(&format!("pub {key}: ")), "{key}");
+        // A key that nothing reads would be a promise that nobody keeps.
+        assert!(used.contains(&format!(".{key}")), "{key} has no effect");
     }
     assert!(keys > 50, "{keys}");
 }

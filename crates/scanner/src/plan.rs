@@ -14,7 +14,7 @@ mod variations;
 
 use url::Url;
 
-use crate::evidence::{AsRole, Depth, Evidence, Exchange, ExchangeId, List, Purpose};
+use crate::evidence::{Depth, Evidence, Exchange, ExchangeId, List, Purpose};
 use crate::facts::outcome::{Outcome, location};
 use crate::facts::{Facts, discovery, relation};
 use asks::{Era, Message};
@@ -564,15 +564,3 @@ pub(crate) fn host_of(url: &str) -> String {
         })
         .unwrap_or_default()
 }
-
-/// [`AsRole`] is part of the public signature of purposes; named here so that a new role
-/// makes one look at the plan.
-const _: fn(AsRole) = |role| match role {
-    AsRole::Origin
-    | AsRole::OauthInserted
-    | AsRole::OidcInserted
-    | AsRole::OidcAppended
-    | AsRole::OauthAppended
-    | AsRole::OauthRoot
-    | AsRole::OriginOidc => (),
-};

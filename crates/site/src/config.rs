@@ -4,7 +4,7 @@
 mod layers;
 mod limits;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -100,8 +100,6 @@ pub struct Instance {
     pub name: String,
     /// Mail address, or empty.
     pub contact: String,
-    /// Folder of the embedded database.
-    pub data_dir: PathBuf,
 }
 
 /// `[store]`
@@ -238,8 +236,6 @@ pub struct Schedule {
     pub sweep_every: Span,
     /// Length of a lease.
     pub lease: Span,
-    /// Servers leased at a time.
-    pub batch: u32,
 }
 
 /// Kinds of source.
@@ -452,6 +448,7 @@ impl Settings {
             scan_requests_per_hour: self.http.scan_requests_per_hour,
             data_version_ms: SiteSettings::default().data_version_ms,
             behind_proxy: self.http.behind_proxy,
+            concurrency: self.http.concurrency,
         }
     }
 }

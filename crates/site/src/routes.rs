@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info), so
 /// that clients can be told apart.
 pub fn router(app: AppState) -> Router {
+    let concurrency = app.settings.concurrency;
     let shared = Around {
         limits: Arc::new(Limits::new(&app.settings)),
         cache: Arc::default(),
@@ -50,6 +52,10 @@ pub fn router(app: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(Semaphore::new(concurrency.max(1))),
+            unless_full,
+        ))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(shared, around))
         .layer(TraceLayer::new_for_http().make_span_with(span));
@@ -57,6 +63,19 @@ pub fn router(app: AppState) -> Router {
     // anything is matched.
     let rewritten = MapRequestLayer::new(twin::rewrite::<axum::body::Body>).layer(inner);
     Router::new().fallback_service(rewritten)
+}
+
+/// Refuses at once what is more than can be answered at a time: waiting would only make
+/// everybody slow.
+async fn unless_full(
+    State(places): State<Arc<Semaphore>>,
+    request: Request,
+    next: middleware::Next,
+) -> Response {
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 /// A span per request; the query is not logged, it may hold what a visitor typed.
@@ -118,4 +137,40 @@ fn api() -> Router<AppState> {
         .route("/stats", get(v1::stats::all))
         .route("/methodology", get(v1::about::methodology))
         .route("/policy", get(v1::about::policy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use tokio::sync::Notify;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn what_is_too_much_is_refused_at_once() {
+        let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let waits = {
+            let (arrived, go_on) = (Arc::clone(&arrived), Arc::clone(&go_on));
+            move || async move {
+                arrived.notify_one();
+                go_on.notified().await;
+                "done"
+            }
+        };
+        let app: Router =
+            Router::new()
+                .route("/", get(waits))
+                .layer(middleware::from_fn_with_state(
+                    Arc::new(Semaphore::new(1)),
+                    unless_full,
+                ));
+        let ask = || app.clone().oneshot(Request::new(Body::empty()));
+        let first = tokio::spawn(ask());
+        arrived.notified().await;
+        let second = ask().await.expect("answered");
+        assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+        go_on.notify_one();
+        let first = first.await.expect("it ends").expect("answered");
+        assert_eq!(first.status(), StatusCode::OK);
+    }
 }

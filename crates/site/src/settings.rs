@@ -42,6 +42,8 @@ pub struct SiteSettings {
     pub data_version_ms: i64,
     /// The last address of `X-Forwarded-For` is the client. Only behind a proxy of our own.
     pub behind_proxy: bool,
+    /// Requests answered at a time; more are refused with 503 at once.
+    pub concurrency: usize,
 }
 
 const MINUTE: i64 = 60_000;
@@ -68,6 +70,7 @@ impl Default for SiteSettings {
             scan_requests_per_hour: 10,
             data_version_ms: 100,
             behind_proxy: false,
+            concurrency: 512,
         }
     }
 }

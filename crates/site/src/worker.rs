@@ -28,6 +28,8 @@ pub fn judge(evidence: &Evidence) -> Report {
 pub fn pace(settings: &Settings) -> Pace {
     Pace {
         public: settings.instance.mode == Mode::Public,
+        interval_ms: settings.interval().0,
+        settled_ms: settings.interval_unchanged().0,
         concurrency: settings.scan.concurrency,
         lease_ms: settings.schedule.lease.0,
         idle_ms: settings.schedule.sweep_every.0,

@@ -27,6 +27,10 @@ const PRIVATE_RETRIES: [i64; 4] = [15 * MINUTE, HOUR, 6 * HOUR, DAY];
 pub struct Pace {
     /// The slower table for servers of strangers.
     pub public: bool,
+    /// Between two scans of a server that answers.
+    pub interval_ms: i64,
+    /// The same once nothing has changed for 90 days.
+    pub settled_ms: i64,
     /// Scans at the same time.
     pub concurrency: u32,
     /// Length of a lease; it is renewed at half of it.
@@ -43,6 +47,8 @@ impl Pace {
     pub fn public(grade: fn(&Evidence) -> Report) -> Self {
         Self {
             public: true,
+            interval_ms: 7 * DAY,
+            settled_ms: 28 * DAY,
             ..Self::private(grade)
         }
     }
@@ -52,6 +58,8 @@ impl Pace {
     pub fn private(grade: fn(&Evidence) -> Report) -> Self {
         Self {
             public: false,
+            interval_ms: DAY,
+            settled_ms: 7 * DAY,
             concurrency: 32,
             lease_ms: 10 * MINUTE,
             idle_ms: MINUTE / 2,
@@ -100,15 +108,17 @@ pub fn next(history: &History<'_>, pace: &Pace) -> Millis {
             }
         }
         Some(_) if history.rate_limited => history.now.plus(HOUR),
-        Some(_) if history.changed && !pace.public => history.now.plus(6 * HOUR),
+        Some(_) if history.changed && !pace.public => {
+            history.now.plus(pace.interval_ms.min(6 * HOUR))
+        }
         Some(_) => {
             let settled = history
                 .changed_at
                 .is_some_and(|at| history.now.since(at) >= SETTLED);
-            after(match (pace.public, settled) {
-                (true, false) | (false, true) => 7 * DAY,
-                (true, true) => 28 * DAY,
-                (false, false) => DAY,
+            after(if settled {
+                pace.settled_ms
+            } else {
+                pace.interval_ms
             })
         }
     }
@@ -261,6 +271,30 @@ mod tests {
             let pause = next(&history, &pace).since(NOW);
             assert!((DAY..=2 * DAY).contains(&pause), "{pause}");
         }
+    }
+
+    #[test]
+    fn intervals_that_were_set_are_kept() {
+        let pace = Pace {
+            interval_ms: 3 * DAY,
+            settled_ms: 14 * DAY,
+            ..Pace::public(judge)
+        };
+        assert_eq!(days(&fine(), &pace), 3);
+        let settled = History {
+            changed_at: Some(NOW.plus(-100 * DAY)),
+            ..fine()
+        };
+        assert_eq!(days(&settled, &pace), 14);
+        let changed = History {
+            changed: true,
+            ..fine()
+        };
+        let often = Pace {
+            interval_ms: HOUR,
+            ..Pace::private(judge)
+        };
+        assert_eq!(next(&changed, &often), NOW.plus(HOUR));
     }
 
     #[test]

@@ -179,22 +179,12 @@ fn open_list(facts: &Facts<'_>) -> bool {
 
 /// Section 0.1, protected (i).
 fn protected_by_status(facts: &Facts<'_>) -> bool {
-    let asked = [
-        Purpose::Discover,
-        Purpose::DiscoverListed,
-        Purpose::Initialize,
-        Purpose::InitializeOldest,
-        Purpose::ModernList(List::Tools),
-        Purpose::ModernList(List::Prompts),
-        Purpose::ModernList(List::Resources),
-        Purpose::ModernList(List::Templates),
-        Purpose::LegacyList(List::Tools),
-        Purpose::LegacyList(List::Prompts),
-        Purpose::LegacyList(List::Resources),
-        Purpose::LegacyList(List::Templates),
-        Purpose::UnknownTool,
-    ];
-    asked.into_iter().any(|purpose| refused(facts, purpose)) || get_only(facts)
+    // An event stream counts only where POST is no operation.
+    facts
+        .anonymous()
+        .filter(|answer| answer.exchange.purpose != Purpose::EventStream)
+        .any(Answer::refuses_for_credentials)
+        || get_only(facts)
 }
 
 /// A protected endpoint of the HTTP+SSE transport: GET is challenged, POST is no operation.

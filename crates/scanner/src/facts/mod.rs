@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::check::{Cause, Unmet, inconclusive};
-use crate::evidence::{Evidence, Exchange, ExchangeId, Purpose, Stopped};
+use crate::evidence::{Evidence, ExchangeId, Purpose, Stopped};
 use documents::{Issuer, PrmCandidate};
 use outcome::{Answer, Outcome};
 
@@ -106,9 +106,7 @@ impl<'e> Facts<'e> {
         url.scheme() == "https" || (url.scheme() == "http" && self.trusted_loopback(url))
     }
 
-    /// Whether a listing says that the server speaks OAuth (an `oauth` or `bearer` word in its
-    /// declared headers is not enough, so today this is always false; kept for listings that
-    /// will say so).
+    /// Whether the listing declares a secret request header: a key outside OAuth.
     #[must_use]
     pub fn listing_declares_key(&self) -> bool {
         self.evidence
@@ -259,14 +257,4 @@ fn is_bidi(c: char) -> bool {
 /// could match it, so nothing is judged from it.
 fn fallback_url() -> Url {
     Url::parse("https://invalid.invalid/").expect("a constant URL parses")
-}
-
-/// The last exchange of a purpose in a record, without building [`Facts`].
-#[must_use]
-pub fn last_of(evidence: &Evidence, purpose: Purpose) -> Option<&Exchange> {
-    evidence
-        .exchanges
-        .iter()
-        .rev()
-        .find(|exchange| exchange.purpose == purpose)
 }

@@ -5,27 +5,32 @@ use super::challenge::Challenge;
 use super::outcome::{Answer, Outcome};
 use crate::evidence::{List, Purpose};
 
+/// Requests without credentials whose refusal counts, in the order in which their challenges
+/// are read.
+const ANONYMOUS: [Purpose; 14] = [
+    Purpose::Discover,
+    Purpose::DiscoverListed,
+    Purpose::Initialize,
+    Purpose::EventStream,
+    Purpose::UnknownTool,
+    Purpose::ModernList(List::Tools),
+    Purpose::ModernList(List::Prompts),
+    Purpose::ModernList(List::Resources),
+    Purpose::ModernList(List::Templates),
+    Purpose::LegacyList(List::Tools),
+    Purpose::LegacyList(List::Prompts),
+    Purpose::LegacyList(List::Resources),
+    Purpose::LegacyList(List::Templates),
+    Purpose::InitializeOldest,
+];
+
 impl<'e> Facts<'e> {
     /// Answers to requests without credentials whose refusal would count: X1, X3, X5, X16,
     /// X2 and X4, in that order.
     pub fn anonymous(&self) -> impl Iterator<Item = &Answer<'e>> {
-        const ORDER: [Purpose; 14] = [
-            Purpose::Discover,
-            Purpose::DiscoverListed,
-            Purpose::Initialize,
-            Purpose::EventStream,
-            Purpose::UnknownTool,
-            Purpose::ModernList(List::Tools),
-            Purpose::ModernList(List::Prompts),
-            Purpose::ModernList(List::Resources),
-            Purpose::ModernList(List::Templates),
-            Purpose::LegacyList(List::Tools),
-            Purpose::LegacyList(List::Prompts),
-            Purpose::LegacyList(List::Resources),
-            Purpose::LegacyList(List::Templates),
-            Purpose::InitializeOldest,
-        ];
-        ORDER.into_iter().filter_map(|purpose| self.answer(purpose))
+        ANONYMOUS
+            .into_iter()
+            .filter_map(|purpose| self.answer(purpose))
     }
 
     /// The 401 answers among X1, X3, X5 and X16, in that order.

@@ -15,6 +15,14 @@ use crate::facts::Facts;
 use crate::target::Target;
 
 /// Requests to the endpoint's host, port 80 included.
+/// The last exchange of a purpose.
+fn last_of(evidence: &Evidence, purpose: Purpose) -> Option<&crate::evidence::Exchange> {
+    evidence
+        .exchanges
+        .iter()
+        .rfind(|exchange| exchange.purpose == purpose)
+}
+
 fn at_home(evidence: &Evidence) -> usize {
     evidence
         .exchanges
@@ -354,8 +362,8 @@ fn a_guarded_stream_is_probed_with_get() {
         Purpose::ForeignOrigin,
         Purpose::NullOrigin,
     ] {
-        let exchange = crate::facts::last_of(&evidence, purpose)
-            .unwrap_or_else(|| panic!("{purpose:?} was not asked"));
+        let exchange =
+            last_of(&evidence, purpose).unwrap_or_else(|| panic!("{purpose:?} was not asked"));
         assert_eq!(exchange.asked.method, "GET", "{purpose:?}");
         assert_eq!(exchange.asked.body, None, "{purpose:?}");
     }
@@ -379,7 +387,7 @@ fn forwarding_headers_are_tried_on_every_own_document() {
         asked(&evidence, |purpose| purpose == Purpose::ForwardedAsMetadata),
         1
     );
-    let probe = crate::facts::last_of(&evidence, Purpose::ForwardedPrm).expect("asked");
+    let probe = last_of(&evidence, Purpose::ForwardedPrm).expect("asked");
     assert!(probe.asked.url.starts_with(&format!("{PRM_URL}?")));
 }
 

@@ -90,6 +90,11 @@ pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), E
 pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     enable(&mut settings, &args.source)?;
     let store = super::open_store(&settings).await?;
+    if settings.instance.mode == crate::config::Mode::Public {
+        tracing::warn!(
+            "this version shows what a scan saw as soon as it is filed: nothing is confirmed or held first, and robots.txt is not read"
+        );
+    }
     let bind = args
         .listen
         .clone()

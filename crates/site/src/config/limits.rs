@@ -191,13 +191,6 @@ fn rows(settings: &Settings) -> Vec<Row> {
             2000,
         ),
         (
-            "schedule.batch",
-            n(settings.schedule.batch),
-            1,
-            10_000,
-            10_000,
-        ),
-        (
             "schedule.lease (ms)",
             settings.schedule.lease.0,
             1_000,

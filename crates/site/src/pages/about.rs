@@ -71,7 +71,6 @@ struct Policy {
     interval: String,
     cooldown: String,
     contact: Option<String>,
-    public: bool,
     host: String,
 }
 
@@ -98,7 +97,6 @@ pub(crate) async fn policy(
             .contact
             .clone()
             .filter(|contact| contact.starts_with("mailto:") || contact.starts_with("https://")),
-        public: settings.public,
         host: settings.absolute("/policy"),
     })
 }
