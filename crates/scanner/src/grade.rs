@@ -33,6 +33,8 @@ pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
         .iter()
         .map(|(revision, resolved)| (*revision, grade_of(&facts, resolved, *revision, rubric)))
         .collect();
+    let servers = authorization_servers(&facts);
+    let requests = requests(&facts, &servers);
     let headline = grades[&Revision::HEADLINE].clone();
     Report {
         schema: SCHEMA.into(),
@@ -71,8 +73,8 @@ pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
         grades,
         verified: None,
         future: Vec::new(),
-        authorization_servers: authorization_servers(&facts),
-        requests: requests(&facts),
+        authorization_servers: servers,
+        requests,
         exchanges: exchanges(evidence),
         evidence: evidence_info(evidence),
         publication: Publication::local(),
@@ -165,12 +167,9 @@ fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
         .collect()
 }
 
-fn requests(facts: &Facts<'_>) -> Requests {
+fn requests(facts: &Facts<'_>, servers: &[AuthorizationServer]) -> Requests {
     let home = facts.endpoint().host_str().map(str::to_owned);
-    let issuers: Vec<String> = authorization_servers(facts)
-        .into_iter()
-        .map(|server| server.host)
-        .collect();
+    let issuers: Vec<&str> = servers.iter().map(|server| server.host.as_str()).collect();
     let mut out = Requests::default();
     for answer in facts.answers() {
         if answer.exchange.shared.is_some() {
@@ -183,7 +182,7 @@ fn requests(facts: &Facts<'_>) -> Requests {
             .and_then(|url| url.host_str().map(str::to_owned));
         match host {
             host if host == home => out.endpoint += 1,
-            Some(host) if issuers.contains(&host) => {
+            Some(host) if issuers.contains(&host.as_str()) => {
                 *out.authorization_servers.entry(host).or_default() += 1;
             }
             _ => out.other += 1,

@@ -6,6 +6,8 @@
 //! define as sets are sorted. What a check reads is never left out, so a report computed
 //! from a surface differs from the original's in times and digests only.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -74,8 +76,7 @@ pub(crate) fn is_volatile(name: &str) -> bool {
 /// The evidence reduced to what could tell two servers apart.
 #[must_use]
 pub fn of(evidence: &Evidence) -> Evidence {
-    let mut out = evidence.clone();
-    let mut exchanges: Vec<Exchange> = Vec::with_capacity(out.exchanges.len());
+    let mut exchanges: Vec<Exchange> = Vec::with_capacity(evidence.exchanges.len());
     for (position, exchange) in evidence.exchanges.iter().enumerate() {
         let retried = evidence.exchanges[position + 1..].iter().any(|later| {
             later.attempt > exchange.attempt
@@ -88,10 +89,20 @@ pub fn of(evidence: &Evidence) -> Evidence {
         }
     }
     renumber(&mut exchanges);
-    out.exchanges = exchanges;
-    out.nonce = NONCE.into();
-    out.duration_ms = 0;
-    out
+    Evidence {
+        schema: evidence.schema,
+        target: evidence.target.clone(),
+        scanner: evidence.scanner.clone(),
+        plan: evidence.plan,
+        depth: evidence.depth,
+        allow_private: evidence.allow_private,
+        modified_request: evidence.modified_request,
+        nonce: NONCE.into(),
+        started: evidence.started,
+        duration_ms: 0,
+        exchanges,
+        stopped: evidence.stopped,
+    }
 }
 
 /// SHA-256 of the surface, hexadecimal: equal for two scans of one target that saw the same
@@ -121,23 +132,29 @@ fn renumber(exchanges: &mut [Exchange]) {
 
 fn reduce(exchange: &Exchange, nonce: &str) -> Exchange {
     let mut out = exchange.clone();
-    let ours = |text: &str| replace_nonce(text, nonce);
+    let ours = |text: &mut String| {
+        if let Cow::Owned(replaced) = replace_nonce(text, nonce) {
+            *text = replaced;
+        }
+    };
     out.attempt = 0;
     out.shared = None;
     out.after_ms = 0;
     out.took_ms = 0;
-    out.asked.url = ours(&out.asked.url);
+    ours(&mut out.asked.url);
     out.asked
         .headers
         .retain(|(name, _)| name != "user-agent" && name != "from");
     for (name, value) in &mut out.asked.headers {
-        *value = if name == "mcp-session-id" {
-            "[session]".into()
+        if name == "mcp-session-id" {
+            *value = "[session]".into();
         } else {
-            ours(value)
-        };
+            ours(value);
+        }
     }
-    out.asked.body = out.asked.body.as_deref().map(ours);
+    if let Some(body) = &mut out.asked.body {
+        ours(body);
+    }
     if let Ok(response) = &mut out.got {
         reduce_response(response, exchange.purpose, nonce);
     }
@@ -148,7 +165,9 @@ fn reduce_response(response: &mut Response, purpose: Purpose, nonce: &str) {
     response.peer = None;
     response.headers.retain(|(name, _)| !is_volatile(name));
     for (name, value) in &mut response.headers {
-        *value = replace_nonce(value, nonce);
+        if let Cow::Owned(replaced) = replace_nonce(value, nonce) {
+            *value = replaced;
+        }
         if name == "content-security-policy" {
             *value = without_csp_nonces(value);
         }
@@ -178,7 +197,7 @@ fn reduce_body(response: &Response, purpose: Purpose, nonce: &str) -> Body {
                 canonical(&mut value, None);
                 value.to_string()
             }
-            Ok(_) | Err(_) => text,
+            Ok(_) | Err(_) => text.into_owned(),
         }
     };
     Body {
@@ -264,11 +283,11 @@ fn is_request_mark(name: &str) -> bool {
     )
 }
 
-fn replace_nonce(text: &str, nonce: &str) -> String {
+fn replace_nonce<'t>(text: &'t str, nonce: &str) -> Cow<'t, str> {
     // Every probe value holds the nonce's beginning; most texts do not.
     let beginning = nonce.get(..4).unwrap_or(nonce);
     if nonce.is_empty() || !text.contains(beginning) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = text.replace(nonce, NONCE);
     // Shorter probe values are made of the nonce's beginning.
@@ -286,7 +305,7 @@ fn replace_nonce(text: &str, nonce: &str) -> String {
             );
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// A session id's marker without its hash, and with a short common prefix, which is chance,
