@@ -31,6 +31,10 @@ pub(crate) fn scan(world: &World, target: &Target, at: Millis) -> Evidence {
         duration_ms: 0,
         exchanges: Vec::new(),
         stopped: Stopped::Finished,
+        consent: None,
+        own_host: None,
+        visits: Vec::new(),
+        supplied: Vec::new(),
     };
     loop {
         let asks = plan::next(&evidence, &limits);

@@ -6,18 +6,22 @@
 //! that issued it ([`HeaderValue::Session`]).
 
 mod asks;
+mod consented;
+mod credentialed;
 mod heard;
 mod metadata;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod variations;
 
 use url::Url;
 
-use crate::evidence::{Depth, Evidence, Exchange, ExchangeId, List, Purpose};
+use crate::evidence::{Depth, Evidence, Exchange, ExchangeId, List, OwnerProbe, Purpose};
 use crate::facts::outcome::{Outcome, location};
 use crate::facts::{Facts, discovery, relation};
 use asks::{Era, Message};
+pub use secret::{Alteration, Forged, FormValue, Issued, Secret};
 
 /// The header names of our preflight, as sent.
 pub const PREFLIGHT_HEADERS: &str =
@@ -38,10 +42,27 @@ pub struct Limits {
     pub endpoint_requests: u32,
     /// Requests to each other host.
     pub as_requests: u32,
+    /// Requests of depth consented and deeper to each host, besides those above.
+    pub consented_requests: u32,
     /// Redirect hops followed per request.
     pub redirect_hops: u32,
     /// Milliseconds between the repetitions of challenge-consistent.
     pub repeat_gap_ms: u32,
+}
+
+impl Limits {
+    /// How many requests of the kind of this purpose may go to a host: the endpoint's, or
+    /// another.
+    #[must_use]
+    pub fn budget(&self, purpose: Purpose, home: bool) -> u32 {
+        if purpose.is_deeper() {
+            self.consented_requests
+        } else if home {
+            self.endpoint_requests
+        } else {
+            self.as_requests
+        }
+    }
 }
 
 impl Default for Limits {
@@ -51,6 +72,7 @@ impl Default for Limits {
             depth: Depth::Standard,
             endpoint_requests: 45,
             as_requests: 12,
+            consented_requests: 80,
             redirect_hops: 3,
             repeat_gap_ms: 2000,
         }
@@ -72,6 +94,16 @@ pub struct Ask {
     pub headers: Vec<(&'static str, HeaderValue)>,
     /// Body.
     pub body: Option<String>,
+    /// Fields of a form; sent as the body (`application/x-www-form-urlencoded`) in place of
+    /// `body`.
+    pub form: Vec<(&'static str, FormValue)>,
+    /// Query parameters whose values are secret, appended to the URL when it is sent and
+    /// blanked in the record.
+    pub query: Vec<(&'static str, Secret)>,
+    /// JSON Pointers into `body` whose values are secret and filled in when it is sent.
+    pub fill: Vec<(&'static str, Secret)>,
+    /// To be opened in the owner's browser if the owner offered one; asked directly otherwise.
+    pub by_owner: bool,
     /// How much of the answer to read.
     pub read: Read,
     /// Make a new connection for it.
@@ -87,6 +119,10 @@ pub enum HeaderValue {
     Plain(String),
     /// The `Mcp-Session-Id` that this exchange's response carried, which evidence does not keep.
     Session(ExchangeId),
+    /// `Bearer` and this token.
+    Bearer(Secret),
+    /// `Basic` credentials of a client (RFC 6749 section 2.3.1): its identifier and its secret.
+    Basic(String, Secret),
 }
 
 /// How much of an answer is read.
@@ -129,7 +165,8 @@ pub fn next(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     wanted(evidence, limits).asks
 }
 
-/// The requests that close what is still open when a scan ends before its plan does.
+/// The requests that close what is still open when a scan ends before its plan does: sessions,
+/// clients that were registered, tokens that were obtained.
 #[must_use]
 pub fn farewell(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     let plan = Plan::new(evidence, limits);
@@ -137,7 +174,11 @@ pub fn farewell(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     asks.retain(|ask| {
         matches!(
             ask.purpose,
-            Purpose::EndSession | Purpose::EndAnotherSession(_)
+            Purpose::EndSession
+                | Purpose::EndAnotherSession(_)
+                | Purpose::Owner(OwnerProbe::EndSession)
+                | Purpose::Unregister(_)
+                | Purpose::Revoke(_)
         ) && !plan.already_asked(ask)
     });
     asks
@@ -176,12 +217,18 @@ impl<'e> Plan<'e> {
     /// Stage by stage: a later stage is looked at only when the ones before it are done, or
     /// the budget leaves nothing of them.
     fn wanted(&self) -> Wanted {
-        let stages: [fn(&Self) -> Vec<Ask>; 6] = [
+        let stages: [fn(&Self) -> Vec<Ask>; 12] = [
             Self::hops,
             Self::greetings,
             Self::discovery,
             Self::servers_and_lists,
             Self::variations,
+            Self::registrations,
+            Self::authorizations,
+            Self::client_documents,
+            Self::forged_tokens,
+            Self::owner_codes,
+            Self::owner_probes,
             Self::farewells,
         ];
         let mut over_budget = false;
@@ -219,6 +266,10 @@ impl<'e> Plan<'e> {
             if ask.follows.is_some() {
                 return exchange.follows == ask.follows;
             }
+            // Deeper questions are put once; their URLs hold what the record blanks.
+            if ask.purpose.is_deeper() {
+                return exchange.purpose == ask.purpose;
+            }
             // The end of a greeting's redirect has been greeted.
             let greeting = matches!(
                 ask.purpose,
@@ -234,11 +285,12 @@ impl<'e> Plan<'e> {
             return;
         }
         let home = host_of(&self.evidence.target.url);
-        let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+        let mut counts: std::collections::BTreeMap<(String, bool), u32> =
+            std::collections::BTreeMap::new();
         // Port 80 of the endpoint's host is the endpoint's host.
         let counted = |purpose: Purpose, url: &str| match purpose {
-            Purpose::Plaintext => home.clone(),
-            _ => host_of(url),
+            Purpose::Plaintext => (home.clone(), false),
+            _ => (host_of(url), purpose.is_deeper()),
         };
         for exchange in &self.evidence.exchanges {
             *counts
@@ -246,13 +298,9 @@ impl<'e> Plan<'e> {
                 .or_default() += 1;
         }
         asks.retain(|ask| {
-            let host = counted(ask.purpose, &ask.url);
-            let budget = if host == home {
-                self.limits.endpoint_requests
-            } else {
-                self.limits.as_requests
-            };
-            let count = counts.entry(host).or_default();
+            let counted = counted(ask.purpose, &ask.url);
+            let budget = self.limits.budget(ask.purpose, counted.0 == home);
+            let count = counts.entry(counted).or_default();
             if *count >= budget {
                 return false;
             }
@@ -445,7 +493,8 @@ impl<'e> Plan<'e> {
 
     /// Sessions that our handshakes opened are closed again, and a closed one tried once.
     fn farewells(&self) -> Vec<Ask> {
-        let mut list = Vec::new();
+        let mut list = self.unregistrations();
+        list.extend(self.owner_farewells());
         for number in 1..=2 {
             if let Some(session) = self.session_of(Purpose::AnotherSession(number)) {
                 list.push(self.end_session(Purpose::EndAnotherSession(number), session));
@@ -503,6 +552,9 @@ fn purpose_of(era: Era, list: List) -> Purpose {
 
 /// Whether two questions are the same: one purpose and URL, or two reads of one metadata URL.
 fn same_question(a: Purpose, a_url: &str, b: Purpose, b_url: &str) -> bool {
+    if a.is_deeper() {
+        return a == b;
+    }
     let both_as = matches!((a, b), (Purpose::AsMetadata(..), Purpose::AsMetadata(..)));
     let both_keys = matches!((a, b), (Purpose::Jwks(..), Purpose::Jwks(..)));
     // Our own query values may be blanked in the record.
@@ -537,6 +589,9 @@ fn follows_redirects(purpose: Purpose) -> bool {
             | Purpose::PrmJwks
             | Purpose::SecurityTxt
             | Purpose::SecurityTxtLegacy
+            | Purpose::Authorize(_)
+            | Purpose::Cimd(_)
+            | Purpose::Login(_)
     )
 }
 

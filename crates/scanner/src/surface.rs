@@ -102,6 +102,10 @@ pub fn of(evidence: &Evidence) -> Evidence {
         duration_ms: 0,
         exchanges,
         stopped: evidence.stopped,
+        consent: evidence.consent.clone(),
+        own_host: evidence.own_host.clone(),
+        visits: evidence.visits.clone(),
+        supplied: evidence.supplied.clone(),
     }
 }
 

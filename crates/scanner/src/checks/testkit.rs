@@ -14,10 +14,11 @@ use answers::{good_tls, preflight, speak};
 
 use crate::check::{Check, Judgement, Unmet, Verdict};
 use crate::evidence::{
-    Depth, Evidence, Exchange, Failure, Purpose, Request, Response, Stopped, TlsSeen,
+    Consent, Credential, Depth, Evidence, Exchange, Failure, Purpose, Request, Response, Stopped,
+    Supplied, TlsSeen, Visit,
 };
 use crate::facts::Facts;
-use crate::plan::{self, Ask, HeaderValue, Limits};
+use crate::plan::{self, Ask, FormValue, HeaderValue, Limits};
 use crate::spec::Revision;
 use crate::target::Target;
 use crate::time::Millis;
@@ -34,6 +35,7 @@ pub(crate) const ASM_URL: &str = "https://id.example.com/.well-known/oauth-autho
 pub(crate) const STARTED: Millis = Millis(1_795_144_327_000);
 
 type Answer = Result<Response, Failure>;
+type Arrival = Box<dyn Fn(&Ask) -> Option<Visit>>;
 type Rule = Box<dyn Fn(&Ask) -> Option<Answer>>;
 type Edit = Box<dyn Fn(&Ask, &mut Answer)>;
 type TlsEdit = Box<dyn Fn(&Ask, &mut Option<TlsSeen>)>;
@@ -47,6 +49,11 @@ pub(crate) struct World {
     pub(crate) target: Target,
     pub(crate) depth: Depth,
     pub(crate) allow_private: bool,
+    pub(crate) consent: Option<Consent>,
+    pub(crate) own_host: Option<String>,
+    pub(crate) supplied: Vec<Supplied>,
+    /// What reaches our own host because of an ask.
+    visits: Vec<Arrival>,
 }
 
 impl World {
@@ -59,7 +66,47 @@ impl World {
             target: Target::of(ENDPOINT),
             depth: Depth::Standard,
             allow_private: false,
+            consent: None,
+            own_host: None,
+            supplied: Vec::new(),
+            visits: Vec::new(),
         }
+    }
+
+    /// The same at depth consented, with consent for the hosts of the compliant world, and
+    /// with a host of our own.
+    pub(crate) fn consented(mut self) -> Self {
+        self.depth = Depth::Consented;
+        self.consent = Some(Consent {
+            hosts: vec!["mcp.example.com".into(), "id.example.com".into()],
+            basis: "test".into(),
+            recorded: STARTED,
+        });
+        self.own_host = Some("https://own.example.net/canary".into());
+        self
+    }
+
+    /// The same at depth credentialed, with these kinds of credentials (opaque values).
+    pub(crate) fn credentialed(self, kinds: &[Credential]) -> Self {
+        let mut world = self.consented();
+        world.depth = Depth::Credentialed;
+        world.supplied = kinds
+            .iter()
+            .map(|kind| Supplied {
+                kind: *kind,
+                claims: None,
+                client_id: None,
+                redirect_uri: None,
+                confidential: false,
+            })
+            .collect();
+        world
+    }
+
+    /// Adds visits to our own host: what an ask makes somebody fetch.
+    pub(crate) fn visit(&mut self, arrival: impl Fn(&Ask) -> Option<Visit> + 'static) -> &mut Self {
+        self.visits.push(Box::new(arrival));
+        self
     }
 
     /// A server that asks for a token on everything, with its authorization server: passes
@@ -273,6 +320,10 @@ impl World {
             duration_ms: 0,
             exchanges: Vec::new(),
             stopped: Stopped::Finished,
+            consent: self.consent.clone(),
+            own_host: self.own_host.clone(),
+            visits: Vec::new(),
+            supplied: self.supplied.clone(),
         };
         loop {
             let wanted = plan::wanted(&evidence, &limits);
@@ -288,6 +339,8 @@ impl World {
             for ask in wanted.asks {
                 let exchange =
                     self.put(&ask, u32::try_from(evidence.exchanges.len()).expect("few"));
+                let visits = self.visits.iter().filter_map(|visit| visit(&ask));
+                evidence.visits.extend(visits);
                 evidence.exchanges.push(exchange);
             }
         }
@@ -329,17 +382,28 @@ impl World {
                         let value = match value {
                             HeaderValue::Plain(value) => value.clone(),
                             HeaderValue::Session(_) => "[session]".into(),
+                            HeaderValue::Bearer(_) => "Bearer [redacted:credential:len=1]".into(),
+                            HeaderValue::Basic(..) => "Basic [redacted:credential:len=1]".into(),
                         };
                         ((*name).to_owned(), value)
                     })
                     .collect(),
-                body: ask.body.clone(),
+                body: ask.body.clone().or_else(|| form_text(ask)),
             },
             after_ms: id * 1000,
             took_ms: 20,
             got,
         }
     }
+}
+
+/// A form as the record keeps it.
+fn form_text(ask: &Ask) -> Option<String> {
+    let pairs = ask.form.iter().map(|(name, value)| match value {
+        FormValue::Plain(value) => format!("{name}={value}"),
+        FormValue::Secret(_) => format!("{name}=[redacted:credential:len=1]"),
+    });
+    (!ask.form.is_empty()).then(|| pairs.collect::<Vec<_>>().join("&"))
 }
 
 /// What the case expects the check to say.

@@ -21,7 +21,7 @@ pub struct SecureHost<'e> {
 #[must_use]
 pub fn secure<'e>(facts: &Facts<'e>) -> Vec<SecureHost<'e>> {
     let mut hosts: Vec<SecureHost<'e>> = Vec::new();
-    for answer in facts.answers() {
+    for answer in facts.plain_answers() {
         let exchange = answer.exchange;
         // A host that only `resource` names is no part of the deployment until shown to be one.
         if matches!(

@@ -173,7 +173,7 @@ impl<'e> Facts<'e> {
 
     fn key_set<'f>(&'f self, document: &'f Document) -> Option<KeySet<'f, 'e>> {
         let url = document.text("jwks_uri")?;
-        let start = self.answers().iter().rfind(|answer| {
+        let start = self.plain_answers().rfind(|answer| {
             matches!(answer.exchange.purpose, Purpose::Jwks(_) | Purpose::PrmJwks)
                 && answer.exchange.follows.is_none()
                 && answer.exchange.asked.url == url

@@ -5,6 +5,7 @@
 
 pub mod challenge;
 pub mod classify;
+pub mod consent;
 pub mod discovery;
 pub mod documents;
 pub mod hosts;
@@ -122,6 +123,15 @@ impl<'e> Facts<'e> {
     #[must_use]
     pub fn answers(&self) -> &[Answer<'e>] {
         &self.answers
+    }
+
+    /// The answers of what may be sent to everybody, in order. Checks of classes P0 and P1 read
+    /// no others, so that a deeper scan does not move the public grade.
+    #[must_use]
+    pub fn plain_answers(&self) -> impl DoubleEndedIterator<Item = &Answer<'e>> {
+        self.answers
+            .iter()
+            .filter(|answer| !answer.exchange.purpose.is_deeper())
     }
 
     /// The answer of one exchange.

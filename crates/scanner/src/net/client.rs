@@ -14,7 +14,8 @@ use super::doors::{self, Door, Doors};
 use super::guard::Rule;
 use super::pace::{Place, Turn};
 use super::settings::Settings;
-use super::{Shared, capture, failure, read};
+use super::vault::Vault;
+use super::{Shared, capture, failure, read, vault};
 use crate::evidence::{
     Body, Exchange, ExchangeId, Failure, Phase, Purpose, Request, Response, TlsSeen,
 };
@@ -36,6 +37,8 @@ pub(super) struct Client<'s> {
     supplied: Vec<String>,
     /// Raw session ids by the exchange that issued them. Dropped with the scan.
     sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
+    /// What deeper questions need and the record does not keep.
+    vault: Vault,
 }
 
 /// Where in the record an exchange goes.
@@ -50,6 +53,7 @@ struct Sending<'a> {
     ask: &'a Ask,
     url: Url,
     headers: HeaderMap,
+    body: Option<String>,
     /// Names of headers that the operator added.
     added: Vec<HeaderName>,
 }
@@ -69,6 +73,7 @@ impl<'s> Client<'s> {
                 .flat_map(|header| capture::secrets_of(header.value()))
                 .collect(),
             sessions: Mutex::default(),
+            vault: Vault::default(),
         }
     }
 
@@ -94,12 +99,13 @@ impl<'s> Client<'s> {
                 method: ask.method.to_owned(),
                 url: ask.url.clone(),
                 headers: Vec::new(),
-                body: ask.body.clone(),
+                body: vault::recorded_body(ask),
             },
             after_ms: millis(self.began.elapsed()),
             took_ms: 0,
             got: Err(doors::blocked(Rule::Invalid)),
         };
+        vault::record_query(ask, &mut exchange.asked.url);
         exchange.got = self.put(ask, slot.id, &mut exchange).await;
         exchange
     }
@@ -133,9 +139,10 @@ impl<'s> Client<'s> {
             Ok((door, mut response)) => {
                 let head = self.head(&url, &door, &response);
                 self.keep_session(id, response.headers());
+                self.vault.keep_code(ask.purpose, id, response.headers());
                 self.tell_pace(&turn, &response);
                 match head {
-                    Ok(head) => self.whole(ask, head, begun, &mut response).await,
+                    Ok(head) => self.whole(ask, id, head, begun, &mut response).await,
                     Err(failure) => Err(failure),
                 }
             }
@@ -188,6 +195,11 @@ impl<'s> Client<'s> {
         let mut headers = HeaderMap::new();
         let mut sent = url.clone();
         sent.set_fragment(None);
+        for (name, secret) in &ask.query {
+            if let Some(value) = self.secret(secret, door) {
+                sent.query_pairs_mut().append_pair(name, &value);
+            }
+        }
         if let Some(host) = door.and_then(|door| door.host_header.clone()) {
             headers.insert(HOST, host);
             // Cannot fail: the URL has a host and no scheme without one.
@@ -204,6 +216,12 @@ impl<'s> Client<'s> {
             let value = match value {
                 plan::HeaderValue::Plain(text) => HeaderValue::from_str(text).ok(),
                 plan::HeaderValue::Session(id) => self.session(*id),
+                plan::HeaderValue::Bearer(secret) => self
+                    .secret(secret, door)
+                    .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok()),
+                plan::HeaderValue::Basic(client, secret) => self
+                    .secret(secret, door)
+                    .and_then(|secret| HeaderValue::from_str(&basic(client, &secret)).ok()),
             };
             if let Some(value) = value {
                 headers.append(HeaderName::from_static(name), value);
@@ -217,6 +235,7 @@ impl<'s> Client<'s> {
             ask,
             url: sent,
             headers,
+            body: self.payload(ask, door),
             added,
         }
     }
@@ -298,6 +317,7 @@ impl<'s> Client<'s> {
     async fn whole(
         &self,
         ask: &Ask,
+        id: ExchangeId,
         mut head: Response,
         begun: Instant,
         response: &mut reqwest::Response,
@@ -312,6 +332,7 @@ impl<'s> Client<'s> {
             limits,
         );
         head.body = read::body(response, &manner).await?;
+        self.vault.keep_members(ask.purpose, id, &head.body);
         capture::body(&mut head.body, &self.echoable());
         Ok(head)
     }
@@ -320,7 +341,13 @@ impl<'s> Client<'s> {
     fn echoable(&self) -> Vec<String> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = sessions.values().flat_map(capture::secrets_of);
-        self.supplied.iter().cloned().chain(sessions).collect()
+        let held = self.vault.values(&self.settings.credentials);
+        self.supplied
+            .iter()
+            .cloned()
+            .chain(sessions)
+            .chain(held)
+            .collect()
     }
 
     fn tell_pace(&self, turn: &Turn, response: &reqwest::Response) {
@@ -330,6 +357,26 @@ impl<'s> Client<'s> {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| retry_after(value, self.settings.clock.now()));
         turn.answered(response.status().as_u16(), wait);
+    }
+
+    // --- secrets ----------------------------------------------------------------------
+
+    /// The value of a secret; none over a connection whose certificate did not validate, and
+    /// none where only the record of a refused request is written.
+    fn secret(&self, secret: &plan::Secret, door: Option<&Door>) -> Option<String> {
+        let door = door?;
+        if self.doors.verdicts.tolerates(&door.host) && !vault::is_made_up(secret) {
+            return None;
+        }
+        self.vault.value(secret, &self.settings.credentials)
+    }
+
+    /// The body as sent.
+    fn payload(&self, ask: &Ask, door: Option<&Door>) -> Option<String> {
+        if ask.form.is_empty() && ask.fill.is_empty() {
+            return ask.body.clone();
+        }
+        vault::payload(ask, |secret| self.secret(secret, door))
     }
 
     // --- sessions ---------------------------------------------------------------------
@@ -364,9 +411,21 @@ impl Sending<'_> {
         let method = self.ask.method.parse().unwrap_or(reqwest::Method::GET);
         let mut request = reqwest::Request::new(method, self.url.clone());
         *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = self.ask.body.clone().map(reqwest::Body::from);
+        *request.body_mut() = self.body.clone().map(reqwest::Body::from);
         request
     }
+}
+
+/// RFC 6749 section 2.3.1: both parts form-encoded, then Basic.
+fn basic(client: &str, secret: &str) -> String {
+    use base64::Engine as _;
+    let encode =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let pair = format!("{}:{}", encode(client), encode(secret));
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(pair)
+    )
 }
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date.

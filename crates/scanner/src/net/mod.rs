@@ -13,12 +13,14 @@ mod doors;
 mod failure;
 pub mod guard;
 mod names;
+mod own;
 pub mod pace;
 mod read;
 mod round;
 mod settings;
 mod shared;
 mod tls;
+mod vault;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use url::Url;
 
 pub use discover::{Batch, Registry, Walk};
 pub use guard::Guard;
+pub use own::{Browser, Credentials, OwnHost, OwnHosting, SuppliedValue};
 pub use pace::{Pace, Rates};
 pub use settings::{
     Caps, ConnectTo, EndpointHeader, Entropy, Identity, Observer, Retries, Settings, Timeouts,
@@ -138,6 +141,10 @@ impl NetScanner {
             duration_ms: 0,
             exchanges: Vec::new(),
             stopped: Stopped::Finished,
+            consent: settings.consent.clone(),
+            own_host: settings.own_host.as_ref().map(|own| own.base.clone()),
+            visits: Vec::new(),
+            supplied: settings.credentials.supplied(),
         };
         if self.is_closed(target) {
             evidence.stopped = Stopped::RateLimited;
@@ -158,6 +165,7 @@ impl NetScanner {
             }
             let exchanges = run.round(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
+            self.add_visits(&mut evidence, &run);
             if let Some(reason) = run.ended() {
                 break reason;
             }
@@ -167,8 +175,16 @@ impl NetScanner {
             let exchanges = run.farewell(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
         }
+        self.add_visits(&mut evidence, &run);
         evidence.duration_ms = run.elapsed_ms();
         evidence
+    }
+
+    /// Takes over what reached our own host so far.
+    fn add_visits(&self, evidence: &mut Evidence, run: &Run<'_>) {
+        if let Some(own) = &self.shared.settings.own_host {
+            evidence.visits = own.host.visits(&evidence.nonce, run.began());
+        }
     }
 
     /// Whether the endpoint's host asked, in an earlier scan, to be left alone for longer

@@ -33,8 +33,8 @@ pub(super) struct Run<'s> {
 #[derive(Default)]
 struct State {
     ended: Option<Stopped>,
-    /// Requests by host, for the budgets.
-    asked: BTreeMap<String, u32>,
+    /// Requests by host and by whether they are deeper than standard, for the budgets.
+    asked: BTreeMap<(String, bool), u32>,
     /// Questions put so far; none is put twice, whatever the plan says.
     questions: BTreeSet<(Purpose, String, Option<ExchangeId>)>,
     /// Hosts that have answered at least once.
@@ -65,6 +65,11 @@ impl<'s> Run<'s> {
     /// Why the scan is over, if it is.
     pub(super) fn ended(&self) -> Option<Stopped> {
         self.state().ended
+    }
+
+    /// When the scan began, on the monotonic clock.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Milliseconds since the scan began.
@@ -228,7 +233,8 @@ impl<'s> Run<'s> {
             Purpose::Plaintext => &self.home,
             _ => host,
         };
-        *state.asked.entry(counted.to_owned()).or_default() += 1;
+        let counted = (counted.to_owned(), exchange.purpose.is_deeper());
+        *state.asked.entry(counted).or_default() += 1;
         if let Ok(response) = &exchange.got {
             state.alive.insert(host.to_owned());
             if response.status == 429 && host == self.home {
@@ -279,7 +285,9 @@ impl<'s> Run<'s> {
                 .get(usize::from(job.slot.attempt))
                 .copied();
             match wait {
-                Some(wait) if self.has_budget(&host, waiting) => again.push((job, wait)),
+                Some(wait) if self.has_budget(job.ask.purpose, &host, waiting) => {
+                    again.push((job, wait))
+                }
                 _ => {
                     given_up.insert(host);
                 }
@@ -309,14 +317,16 @@ impl<'s> Run<'s> {
         &delays[..most.min(delays.len())]
     }
 
-    fn has_budget(&self, host: &str, waiting: usize) -> bool {
+    fn has_budget(&self, purpose: Purpose, host: &str, waiting: usize) -> bool {
         let limits = &self.shared.settings.limits;
-        let budget = if host == self.home {
-            limits.endpoint_requests
-        } else {
-            limits.as_requests
-        };
-        let asked = self.state().asked.get(host).copied().unwrap_or_default();
+        let budget = limits.budget(purpose, host == self.home);
+        let counted = (host.to_owned(), purpose.is_deeper());
+        let asked = self
+            .state()
+            .asked
+            .get(&counted)
+            .copied()
+            .unwrap_or_default();
         usize::try_from(asked).unwrap_or(usize::MAX) + waiting
             < usize::try_from(budget).unwrap_or(usize::MAX)
     }

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::NetError;
 use super::guard::Guard;
+use super::own::{Browser, Credentials, OwnHosting};
 use super::pace::{Pace, Rates};
-use crate::evidence::Exchange;
+use crate::evidence::{Consent, Exchange};
 use crate::plan::Limits;
 use crate::time::Clock;
 
@@ -60,6 +61,14 @@ pub struct Settings {
     pub observer: Option<Observer>,
     /// Turns true when scans must end.
     pub stop: Option<watch::Receiver<bool>>,
+    /// Who allowed depth consented or deeper.
+    pub consent: Option<Consent>,
+    /// A host of our own that scanned servers can reach.
+    pub own_host: Option<OwnHosting>,
+    /// What the owner supplied.
+    pub credentials: Credentials,
+    /// Opens an authorization request for the owner.
+    pub browser: Option<Arc<dyn Browser>>,
 }
 
 impl Settings {
@@ -85,6 +94,10 @@ impl Settings {
             share_documents: Duration::ZERO,
             observer: None,
             stop: None,
+            consent: None,
+            own_host: None,
+            credentials: Credentials::default(),
+            browser: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Ask, FORWARDED_HOST, HeaderValue, PREFLIGHT_HEADERS, PROBE_ORIGIN, Read};
+use super::{Ask, FORWARDED_HOST, FormValue, HeaderValue, PREFLIGHT_HEADERS, PROBE_ORIGIN, Read};
 use crate::evidence::{Exchange, ExchangeId, List, Purpose};
 use crate::spec::Revision;
 
@@ -77,18 +77,14 @@ impl Context<'_> {
 pub(super) fn message(context: &Context<'_>, purpose: Purpose, message: Message) -> Ask {
     let (headers, body) = parts(context, message);
     let mut ask = Ask {
-        purpose,
-        follows: None,
         method: "POST",
-        url: context.endpoint.to_owned(),
         headers: vec![
             ("content-type", plain("application/json")),
             ("accept", plain("application/json, text/event-stream")),
         ],
         body: Some(body.to_string()),
         read: Read::Message,
-        fresh_connection: false,
-        gap_ms: 0,
+        ..document(purpose, context.endpoint.to_owned())
     };
     ask.headers.extend(headers);
     ask
@@ -250,6 +246,10 @@ pub(super) fn document(purpose: Purpose, url: String) -> Ask {
         url,
         headers: vec![("accept", plain("application/json"))],
         body: None,
+        form: Vec::new(),
+        query: Vec::new(),
+        fill: Vec::new(),
+        by_owner: false,
         read: Read::Document,
         fresh_connection: false,
         gap_ms: 0,
@@ -317,10 +317,8 @@ pub(super) fn hop(exchange: &Exchange, to: &Url) -> Ask {
         })
         .collect();
     Ask {
-        purpose: exchange.purpose,
         follows: Some(exchange.id),
         method,
-        url: to.to_string(),
         headers,
         body: exchange.asked.body.clone(),
         read: match exchange.purpose {
@@ -328,9 +326,28 @@ pub(super) fn hop(exchange: &Exchange, to: &Url) -> Ask {
             Purpose::EventStream | Purpose::SiblingStream => Read::Stream,
             _ => Read::Document,
         },
-        fresh_connection: false,
-        gap_ms: 0,
+        ..document(exchange.purpose, to.to_string())
     }
+}
+
+/// A POST of JSON.
+pub(super) fn post_json(purpose: Purpose, url: String, body: &Value) -> Ask {
+    let mut ask = document(purpose, url);
+    ask.method = "POST";
+    ask.body = Some(body.to_string());
+    with(ask, "content-type", "application/json")
+}
+
+/// A POST of a form.
+pub(super) fn post_form(
+    purpose: Purpose,
+    url: String,
+    form: Vec<(&'static str, FormValue)>,
+) -> Ask {
+    let mut ask = document(purpose, url);
+    ask.method = "POST";
+    ask.form = form;
+    with(ask, "content-type", "application/x-www-form-urlencoded")
 }
 
 pub(super) fn with(mut ask: Ask, name: &'static str, value: &str) -> Ask {

@@ -289,6 +289,10 @@ mod tests {
                 }),
             }],
             stopped: Stopped::Finished,
+            consent: None,
+            own_host: None,
+            visits: Vec::new(),
+            supplied: Vec::new(),
         }
     }
 

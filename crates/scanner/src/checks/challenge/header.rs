@@ -126,8 +126,7 @@ pub(super) const SYNTAX: Check = Check {
 
 fn syntax(facts: &Facts<'_>, _: Revision) -> Judgement {
     let refusals = facts
-        .answers()
-        .iter()
+        .plain_answers()
         .filter(|answer| matches!(answer.outcome, Outcome::Challenge | Outcome::Forbid))
         .filter(|answer| facts.at_endpoint(answer))
         .filter(|answer| {

@@ -316,7 +316,7 @@ fn host_reflection(facts: &Facts<'_>, _: Revision) -> Judgement {
 /// The same document, read without forwarding headers.
 fn plain_of<'f, 'e>(facts: &'f Facts<'e>, forwarded: &Answer<'_>) -> Option<&'f Answer<'e>> {
     let url = &forwarded.exchange.asked.url;
-    facts.answers().iter().rfind(|answer| {
+    facts.plain_answers().rfind(|answer| {
         matches!(
             answer.exchange.purpose,
             Purpose::Prm(_) | Purpose::AsMetadata(..)

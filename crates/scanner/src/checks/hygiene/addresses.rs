@@ -45,15 +45,14 @@ pub(super) fn internal(facts: &Facts<'_>, revision: Revision) -> Judgement {
         return na(Na::Loopback);
     }
     if facts
-        .answers()
-        .iter()
+        .plain_answers()
         .all(|answer| answer.response().is_none())
     {
         return na(Na::Other("no_responses"));
     }
     let mut found = Vec::new();
     in_documents(facts, &mut found);
-    for answer in facts.answers() {
+    for answer in facts.plain_answers() {
         in_headers(answer, &mut found);
         in_error(answer, &mut found);
     }

@@ -11,8 +11,7 @@ use crate::spec::Revision;
 
 pub(super) fn detail(facts: &Facts<'_>, _: Revision) -> Judgement {
     let errors: Vec<(&Answer<'_>, &Response)> = facts
-        .answers()
-        .iter()
+        .plain_answers()
         .filter(|answer| answer.outcome != Outcome::Block)
         .filter_map(|answer| Some((answer, answer.response()?)))
         .filter(|(answer, response)| {

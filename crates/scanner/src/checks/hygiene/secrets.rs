@@ -21,7 +21,7 @@ pub(super) fn secrets(facts: &Facts<'_>, _: Revision) -> Judgement {
     let mut cut = false;
     let mut live: Option<Fault> = None;
     let mut harmless: Option<Fault> = None;
-    for answer in facts.answers() {
+    for answer in facts.plain_answers() {
         // Members of key sets are judged by jwks-no-private-keys.
         if matches!(
             answer.exchange.purpose,

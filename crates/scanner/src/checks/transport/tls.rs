@@ -23,7 +23,7 @@ pub(super) fn https_endpoint(facts: &Facts<'_>, _: Revision) -> Judgement {
     if asked.scheme() == "http" {
         return http_endpoint(facts, &asked);
     }
-    let served = facts.answers().iter().find(|answer| {
+    let served = facts.plain_answers().find(|answer| {
         answer.response().is_some_and(|r| r.tls.is_some())
             && Url::parse(&answer.exchange.asked.url)
                 .is_ok_and(|url| relation::same_origin(&url, &asked))
@@ -295,7 +295,7 @@ pub(super) fn hsts(facts: &Facts<'_>, _: Revision) -> Judgement {
     let mut asked: Vec<(String, Vec<&Answer<'_>>)> = Vec::new();
     let mut plain = false;
     let mut left_out = None;
-    let subjects = facts.answers().iter().filter(|answer| {
+    let subjects = facts.plain_answers().filter(|answer| {
         matches!(
             answer.exchange.purpose,
             Purpose::Discover | Purpose::Initialize | Purpose::AsMetadata(..)
