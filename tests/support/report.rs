@@ -98,10 +98,10 @@ impl Sample {
             duration_ms: 900,
             exchanges: Vec::new(),
             stopped: Stopped::Finished,
-consent: None,
-own_host: None,
-visits: Vec::new(),
-supplied: Vec::new(),
+            consent: None,
+            own_host: None,
+            visits: Vec::new(),
+            supplied: Vec::new(),
         };
         loop {
             let asks = plan::next(&evidence, &limits);

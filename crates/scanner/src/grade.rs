@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::check::Place;
-use crate::evidence::{Evidence, SCHEMA as EVIDENCE_SCHEMA};
+use crate::evidence::{Depth, Evidence, SCHEMA as EVIDENCE_SCHEMA};
 use crate::facts::Facts;
 use crate::report::{
     AuthorizationServer, EvidenceInfo, ExchangeIndex, Finding, Grade, OtherVerdict, Publication,
@@ -18,7 +18,7 @@ use crate::report::{
 use crate::rubric::Rubric;
 use crate::spec::Revision;
 use crate::{checks, surface};
-pub use letters::grade_of;
+pub use letters::{Scope, grade_of};
 pub use resolve::{Resolved, resolve};
 
 /// The report of one scan under a rubric.
@@ -31,8 +31,21 @@ pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
         .collect();
     let grades: BTreeMap<Revision, Grade> = columns
         .iter()
-        .map(|(revision, resolved)| (*revision, grade_of(&facts, resolved, *revision, rubric)))
+        .map(|(revision, resolved)| {
+            let grade = grade_of(&facts, resolved, *revision, rubric, Scope::Public);
+            (*revision, grade)
+        })
         .collect();
+    let verified = (evidence.depth >= Depth::Consented).then(|| {
+        let headline = Revision::HEADLINE;
+        grade_of(
+            &facts,
+            &columns[&headline],
+            headline,
+            rubric,
+            Scope::Verified,
+        )
+    });
     let servers = authorization_servers(&facts);
     let requests = requests(&facts, &servers);
     let headline = grades[&Revision::HEADLINE].clone();
@@ -71,7 +84,7 @@ pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
         grade: headline,
         findings: findings(&facts, &columns),
         grades,
-        verified: None,
+        verified,
         future: Vec::new(),
         authorization_servers: servers,
         requests,

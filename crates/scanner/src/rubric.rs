@@ -212,13 +212,24 @@ pub fn ceiling(
         "token-bogus-rejected" | "jwks-no-private-keys" | "era-auth-parity" | "hygiene-secrets" => {
             L::F
         }
+        "token-forged-jwt-rejected"
+        | "session-not-authentication"
+        | "token-other-audience-rejected"
+        | "token-passthrough-refused"
+        | "authz-unregistered-redirect-refused"
+        | "cimd-redirect-uri"
+        | "pkce-verifier-enforced" => L::F,
         "tls-https-endpoint" if protected => L::F,
         "tls-certificate-valid"
         | "legacy-sse-protected"
         | "challenge-get-stream"
         | "batch-auth-parity"
         | "challenge-consistent"
-        | "jwks-key-strength" => L::E,
+        | "jwks-key-strength"
+        | "authz-proxy-consent"
+        | "ri-token-audience"
+        | "token-expired-rejected"
+        | "token-tampered-rejected" => L::E,
         "asm-endpoints-https" if matches!(reason, "not_https" | "script_url") => L::E,
         "asm-endpoints-https"
         | "prm-resource-same-origin"

@@ -22,6 +22,21 @@ const SHARES: [u32; 6] = [
     CATEGORIES[5].share,
 ];
 
+/// Which checks a grade counts (section d.1 item 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Classes P0 and P1: all servers are measured alike.
+    Public,
+    /// All classes: what consent and credentials made visible counts too.
+    Verified,
+}
+
+impl Scope {
+    fn counts(self, check: &Check) -> bool {
+        self == Self::Verified || matches!(check.class, ProbeClass::P0 | ProbeClass::P1)
+    }
+}
+
 /// The grade of one column from its resolved answers, which are in catalogue order.
 #[must_use]
 pub fn grade_of(
@@ -29,10 +44,11 @@ pub fn grade_of(
     resolved: &[Resolved],
     revision: Revision,
     rubric: &Rubric,
+    scope: Scope,
 ) -> Grade {
     let lines: Vec<Line<'_>> = checks::all()
         .zip(resolved)
-        .filter(|(check, _)| matches!(check.class, ProbeClass::P0 | ProbeClass::P1))
+        .filter(|(check, _)| scope.counts(check))
         .filter(|(_, resolved)| !resolved.retired)
         .map(|(check, resolved)| Line { check, resolved })
         .collect();

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 
-use super::{Resolved, grade, grade_of, resolve};
+use super::{Resolved, Scope, grade, grade_of, resolve};
 use crate::checks;
 use crate::checks::testkit::World;
 use crate::evidence::Evidence;
@@ -81,7 +81,13 @@ fn worked(
         }
         change(check.id, line);
     }
-    grade_of(&facts, &resolved, Revision::HEADLINE, rubric::current())
+    grade_of(
+        &facts,
+        &resolved,
+        Revision::HEADLINE,
+        rubric::current(),
+        Scope::Public,
+    )
 }
 
 fn tenths(grade: &Grade) -> Vec<(&str, u32)> {
@@ -316,7 +322,7 @@ proptest! {
             line.verdict = *verdict;
             line.blocked_by_fail = false;
         }
-        let grade = grade_of(&facts, &resolved, Revision::HEADLINE, rubric::current());
+        let grade = grade_of(&facts, &resolved, Revision::HEADLINE, rubric::current(), Scope::Public);
         prop_assert!(grade.letter.is_some() != grade.badge.is_some());
         if let (Some(letter), Some(band)) = (grade.letter, grade.uncapped) {
             adds_up(&grade);
