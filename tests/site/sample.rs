@@ -99,7 +99,9 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
                 not_before: START.plus(-30 * DAY),
                 not_after: START.plus(330 * DAY),
                 fault: None,
+                repaired_from: None,
             }),
+            hello: None,
         })
     };
     Exchange {

@@ -206,6 +206,7 @@ impl Sample {
             },
             peer: Some([192, 0, 2, 7].into()),
             tls: Some(tls(&host)),
+            hello: None,
         })
     }
 
@@ -278,6 +279,7 @@ fn tls(host: &str) -> TlsSeen {
         not_before: DAY_ONE.plus(-30 * DAY),
         not_after: DAY_ONE.plus(360 * DAY),
         fault: None,
+        repaired_from: None,
     }
 }
 

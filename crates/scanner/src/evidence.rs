@@ -3,6 +3,7 @@
 
 mod consent;
 mod deeper;
+mod hello;
 mod purpose;
 
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ pub use deeper::{
     AuthorizeVariant, CimdVariant, CodeUse, DefaultEndpoint, Forgery, OwnerProbe, Registration,
     TokenProbe,
 };
+pub use hello::{Hello, Offer, version_name};
 pub use purpose::{AsRole, List, PrmRole, Purpose};
 
 use crate::target::Target;
@@ -22,8 +24,8 @@ use crate::time::Millis;
 /// Number of the evidence schema written today.
 pub const SCHEMA: u16 = 1;
 
-/// Number of the plan: raised whenever what is asked changes.
-pub const PLAN: u32 = 1;
+/// Number of the plan: raised whenever what is asked changes. 2 brought the handshakes.
+pub const PLAN: u32 = 2;
 
 /// How much may be sent to a server (catalogue section 0.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -164,7 +166,7 @@ pub struct Request {
 /// A response as received, redacted and bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
-    /// HTTP status code.
+    /// HTTP status code; 0 for a handshake, over which nothing was asked.
     pub status: u16,
     /// Protocol version: `1.0`, `1.1` or `2`.
     pub http: String,
@@ -178,9 +180,26 @@ pub struct Response {
     /// What was seen of TLS; `None` over plain http.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSeen>,
+    /// What came back to a handshake that was made by hand; `None` for everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hello: Option<Hello>,
 }
 
 impl Response {
+    /// What came of a handshake over which nothing was asked.
+    #[must_use]
+    pub fn of_handshake(peer: Option<IpAddr>, tls: Option<TlsSeen>, hello: Option<Hello>) -> Self {
+        Self {
+            status: 0,
+            http: String::new(),
+            headers: Vec::new(),
+            body: Body::default(),
+            peer,
+            tls,
+            hello,
+        }
+    }
+
     /// The first value of a header. `name` in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -242,6 +261,10 @@ pub struct TlsSeen {
     /// (catalogue section 0.4 item 7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<TlsFault>,
+    /// URL of the issuer's certificate that the server failed to send and with which the chain
+    /// validates (RFC 5280 section 4.2.2.1); `fault` is then none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_from: Option<String>,
 }
 
 /// Why a certificate did not validate.

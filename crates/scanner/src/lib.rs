@@ -15,6 +15,7 @@ pub mod fingerprints;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod grade;
+pub mod handshake;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod normalise;

@@ -6,6 +6,7 @@ use super::deeper::{
     AuthorizeVariant, CimdVariant, CodeUse, DefaultEndpoint, Forgery, OwnerProbe, Registration,
     TokenProbe,
 };
+use super::hello::Offer;
 
 /// Which list of an MCP server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -193,6 +194,8 @@ pub enum Purpose {
     CorsAsMetadata,
     /// The key set with an `Origin`.
     CorsJwks,
+    /// A TLS handshake over which nothing is asked; the URL is the host's root \[X21\].
+    Handshake(Offer),
     /// A client registration at the tested authorization server \[Y1\].
     Register(Registration),
     /// DELETE of the client that this registration created (RFC 7592 section 2.3).

@@ -296,6 +296,7 @@ impl<'s> Client<'s> {
                 .map(|peer| peer.ip())
                 .filter(|_| !door.addresses.is_empty()),
             tls: tls.flatten(),
+            hello: None,
         })
     }
 

@@ -266,6 +266,7 @@ fn read(der: &[u8], fault: Option<TlsFault>) -> TlsSeen {
         not_before: Millis(0),
         not_after: Millis(0),
         fault,
+        repaired_from: None,
     };
     let Ok((_, leaf)) = X509Certificate::from_der(der) else {
         return seen;

@@ -286,6 +286,7 @@ mod tests {
                     },
                     peer: None,
                     tls: None,
+                    hello: None,
                 }),
             }],
             stopped: Stopped::Finished,

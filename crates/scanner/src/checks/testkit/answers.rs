@@ -17,6 +17,7 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Ans
         body: Body::default(),
         peer: None,
         tls: None,
+        hello: None,
     };
     set_body(&mut response, body);
     Ok(response)
@@ -147,6 +148,7 @@ pub(super) fn good_tls(url: &str) -> TlsSeen {
         not_before: STARTED.plus(-30 * 86_400_000),
         not_after: STARTED.plus(60 * 86_400_000),
         fault: None,
+        repaired_from: None,
     }
 }
 
