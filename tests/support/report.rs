@@ -127,6 +127,7 @@ impl Sample {
             let value = match value {
                 HeaderValue::Plain(value) => value.clone(),
                 HeaderValue::Session(_) => "[session]".into(),
+                HeaderValue::Bearer(_) | HeaderValue::Basic(..) => "[redacted]".into(),
             };
             ((*name).to_owned(), value)
         };
