@@ -316,7 +316,11 @@ impl<'e> Plan<'e> {
         self.facts
             .answers()
             .iter()
-            .filter(|answer| answer.outcome == Outcome::Redirect)
+            .filter(|answer| {
+                // To a sign-in page, too, where people are meant to sign in.
+                answer.outcome == Outcome::Redirect
+                    || (answer.outcome == Outcome::Login && answer.exchange.purpose.is_deeper())
+            })
             .filter(|answer| follows_redirects(answer.exchange.purpose))
             .filter(|answer| self.depth_of(answer.exchange) < self.limits.redirect_hops)
             .filter_map(|answer| {
@@ -326,7 +330,9 @@ impl<'e> Plan<'e> {
                     // An http listing is followed to itself over https, for good (301, 308).
                     || (crate::facts::upgrades(&from, &to)
                         && matches!(answer.status(), Some(301 | 308)));
-                (may_follow && !self.is_retried(answer.exchange))
+                let leaves = answer.exchange.purpose.is_deeper()
+                    && self.facts.leads_to_client(answer.exchange, &to);
+                (may_follow && !leaves && !self.is_retried(answer.exchange))
                     .then(|| asks::hop(answer.exchange, &to))
             })
             .collect()

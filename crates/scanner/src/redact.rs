@@ -21,6 +21,10 @@ use marker::{Marker, Written};
 /// The marked beginning of credentials that the scanner itself makes up.
 pub const OWN_PREFIX: &str = "authdex-invalid-";
 
+/// The marked beginning of the `state` of the scanner's own authorization requests. Such a
+/// value stays whole: whether it came back unchanged is what is judged.
+pub const OWN_STATE: &str = "authdex-state-";
+
 /// The first marker in a text, for checks. [`Marker`] says what it may hold.
 #[must_use]
 pub fn marker(text: &str) -> Option<Marker<'_>> {

@@ -3,12 +3,14 @@
 //! An accessor returns the thing asked for, or the reason why no check about it can be
 //! judged. Whether absence means "does not apply" or "cannot be told" is decided here, once.
 
+pub mod authorize;
 pub mod challenge;
 pub mod classify;
 pub mod consent;
 pub mod discovery;
 pub mod documents;
 pub mod hosts;
+pub mod html;
 pub mod issuer;
 pub mod json;
 pub mod keys;

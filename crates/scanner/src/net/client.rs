@@ -116,7 +116,10 @@ impl<'s> Client<'s> {
         id: ExchangeId,
         exchange: &mut Exchange,
     ) -> Result<Response, Failure> {
-        let url = Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?;
+        let url = match self.vault.unblanked(ask) {
+            Some(url) => url,
+            None => Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?,
+        };
         let plaintext = ask.purpose == Purpose::Plaintext;
         let mut door = self.doors.to(&url, plaintext).await.inspect_err(|_| {
             exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
@@ -137,9 +140,11 @@ impl<'s> Client<'s> {
         let answer = self.converse(ask, &url, door, begun, exchange).await;
         let got = match answer {
             Ok((door, mut response)) => {
+                let headers = response.headers();
+                // First of all, so that what is recorded of it is blanked.
+                self.vault.keep_location(ask.purpose, id, &url, headers);
                 let head = self.head(&url, &door, &response);
-                self.keep_session(id, response.headers());
-                self.vault.keep_code(ask.purpose, id, response.headers());
+                self.keep_session(id, headers);
                 self.tell_pace(&turn, &response);
                 match head {
                     Ok(head) => self.whole(ask, id, head, begun, &mut response).await,
@@ -288,7 +293,9 @@ impl<'s> Client<'s> {
             status: response.status().as_u16(),
             http: capture::version(response.version()).to_owned(),
             headers: self.with_sessions(|earlier| {
-                capture::response_headers(response.headers(), earlier, &self.supplied)
+                let held = self.vault.values(&self.settings.credentials);
+                let secrets: Vec<String> = self.supplied.iter().cloned().chain(held).collect();
+                capture::response_headers(response.headers(), earlier, &secrets)
             }),
             body: Body::default(),
             // Behind a proxy the peer is the proxy, which says nothing about the server.

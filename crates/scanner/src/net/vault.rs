@@ -25,7 +25,11 @@ const MEMBERS: [(&str, Issued); 6] = [
 
 /// What responses brought.
 #[derive(Default)]
-pub(super) struct Vault(Mutex<BTreeMap<(ExchangeId, Issued), String>>);
+pub(super) struct Vault {
+    secrets: Mutex<BTreeMap<(ExchangeId, Issued), String>>,
+    /// Where redirects really lead: the record may have blanked a part of it.
+    locations: Mutex<BTreeMap<ExchangeId, Url>>,
+}
 
 impl Vault {
     /// Keeps the secrets of a JSON answer of a deeper exchange.
@@ -43,16 +47,39 @@ impl Vault {
         }
     }
 
-    /// Keeps the code of an authorization response.
-    pub(super) fn keep_code(&self, purpose: Purpose, id: ExchangeId, headers: &HeaderMap) {
+    /// Keeps where the redirect of a deeper exchange leads, and the code in it.
+    pub(super) fn keep_location(
+        &self,
+        purpose: Purpose,
+        id: ExchangeId,
+        asked: &Url,
+        headers: &HeaderMap,
+    ) {
         if !purpose.is_deeper() {
             return;
         }
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-        let Some(url) = location.and_then(|text| Url::parse(text).ok()) else {
+        let Some(url) = location.and_then(|text| asked.join(text).ok()) else {
             return;
         };
         self.keep_code_of(id, &url);
+        let mut locations = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        locations.insert(id, url);
+    }
+
+    /// The URL to ask for a question that follows a redirect: as the redirect had it, if the
+    /// record blanked a part. `None` if the plan's URL is the one.
+    pub(super) fn unblanked(&self, ask: &Ask) -> Option<Url> {
+        let locations = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let held = locations.get(&ask.follows?)?;
+        let asked = Url::parse(&ask.url).ok()?;
+        (held.origin() == asked.origin() && held.path() == asked.path()).then(|| held.clone())
     }
 
     /// Keeps the code in the redirect of an authorization response.
@@ -85,7 +112,7 @@ impl Vault {
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<(ExchangeId, Issued), String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

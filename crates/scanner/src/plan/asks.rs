@@ -300,7 +300,8 @@ pub(super) fn hop(exchange: &Exchange, to: &Url) -> Ask {
         "DELETE" => "DELETE",
         _ => "GET",
     };
-    const KEPT: [&str; 5] = [
+    const KEPT: [&str; 6] = [
+        "origin",
         "content-type",
         "accept",
         "mcp-protocol-version",

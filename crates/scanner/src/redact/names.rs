@@ -290,12 +290,26 @@ fn is_secret_parameter(name: &str, value: &str) -> bool {
     if value.is_empty() || is_placeholder(value) {
         return false;
     }
+    if is_own_state(name, value) {
+        return false;
+    }
     is_credential(name)
         || match secrecy(name) {
             Secrecy::Always => true,
             Secrecy::UnlessWord => !is_word(value),
             Secrecy::InKey | Secrecy::Never => carries_credential(name, value),
         }
+}
+
+/// The `state` of one of our own authorization requests: it is worth nothing to anybody.
+fn is_own_state(name: &str, value: &str) -> bool {
+    name == "state"
+        && value.strip_prefix(super::OWN_STATE).is_some_and(|rest| {
+            (1..=64).contains(&rest.len())
+                && rest
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
 }
 
 #[cfg(test)]
@@ -409,6 +423,14 @@ mod tests {
             (
                 "https://h.example/?token=authdex-invalid-abcdef",
                 "https://h.example/?token=authdex-invalid-[redacted:credential:len=6]",
+            ),
+            (
+                "https://h.example/cb?error=x&state=authdex-state-abc234",
+                "https://h.example/cb?error=x&state=authdex-state-abc234",
+            ),
+            (
+                "https://h.example/cb?state=authdex-state-ABC&code=authdex-state-abc",
+                "https://h.example/cb?state=[redacted:credential:len=17]&code=[redacted:credential:len=17]",
             ),
             (
                 "https://h.example/?api_key={api_key}",

@@ -1,0 +1,751 @@
+//! What an authorization request came to: the client's redirect, an error of the server's own,
+//! a page, or somebody else's server (exchanges Y2 and Y4).
+//!
+//! Redirects within the authorization server's origin are followed by the plan and read here as
+//! one; the redirect to the client never is. Checks compare what variants of a request came to
+//! with what the valid one came to: see [`Landed::same_as`].
+
+use url::Url;
+
+use super::html::Html;
+use super::outcome::{Answer, Outcome, is_html, location};
+use super::{Facts, relation, settle};
+use crate::check::{Cause, Place, Unmet, inconclusive};
+use crate::evidence::{Exchange, ExchangeId, Purpose};
+use crate::redact;
+
+/// Error codes that may stand in an authorization response: RFC 6749 section 4.1.2.1 and the
+/// registry of extensions.
+const REGISTERED: [&str; 18] = [
+    "invalid_request",
+    "unauthorized_client",
+    "access_denied",
+    "unsupported_response_type",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable",
+    "interaction_required",
+    "login_required",
+    "account_selection_required",
+    "consent_required",
+    "invalid_request_uri",
+    "invalid_request_object",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "registration_not_supported",
+    "unmet_authentication_requirements",
+    "invalid_target",
+];
+
+/// Further codes that servers write on pages of their own.
+const ON_PAGES: [&str; 5] = [
+    "invalid_client",
+    "invalid_redirect_uri",
+    "redirect_uri_mismatch",
+    "invalid_client_metadata",
+    "unregistered_redirect_uri",
+];
+
+/// Whether an error code may stand in an authorization response.
+#[must_use]
+pub fn registered_error(code: &str) -> bool {
+    REGISTERED.contains(&code)
+}
+
+/// What an authorization request came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Landing {
+    /// A redirect to the client with a code.
+    Code(ToClient),
+    /// A redirect to the client with a token.
+    Token(ToClient),
+    /// A redirect to the client with an error.
+    Error(ToClient),
+    /// A redirect to the client with nothing of the kind.
+    Bare(ToClient),
+    /// The server says no itself: 4xx, a JSON error, or a page that speaks of an error.
+    LocalError(LocalError),
+    /// A page that goes on: sign-in, consent, or one that cannot be told.
+    Page(Box<Page>),
+    /// A redirect to another origin that is not the client's.
+    Upstream(Url),
+}
+
+/// A redirect to the request's redirect address, or elsewhere on its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToClient {
+    /// Status of the redirect.
+    pub status: u16,
+    /// Where it leads; values that are secret are blanked.
+    pub to: Url,
+    /// The path is the requested one, too.
+    pub exact: bool,
+    /// Parameters of query and fragment in order, decoded.
+    pub params: Vec<(String, String)>,
+    /// At least one of them stood in the fragment.
+    pub fragment: bool,
+}
+
+impl ToClient {
+    /// The values of a parameter in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.params
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of a parameter.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.params
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A name that stands more than once.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&str> {
+        self.params
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .find(|name| self.values(name).count() > 1)
+    }
+
+    /// A code or a token is in it.
+    #[must_use]
+    pub fn carries_credentials(&self) -> bool {
+        ["code", "access_token", "id_token", "token"]
+            .iter()
+            .any(|name| self.value(name).is_some_and(|value| !value.is_empty()))
+    }
+}
+
+/// A refusal that is not sent to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalError {
+    /// Status.
+    pub status: u16,
+    /// The OAuth error code in it, if one is recognised.
+    pub code: Option<String>,
+    /// What it says: `error_description`, or the visible text; lower case, at most 1000 bytes.
+    pub says: String,
+}
+
+/// A page that does not refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Status.
+    pub status: u16,
+    /// The URL it stands at.
+    pub at: String,
+    /// What is in it.
+    pub html: Html,
+    /// Somebody can sign in there.
+    pub sign_in: bool,
+    /// Somebody is asked to allow something.
+    pub consent: bool,
+    /// Only its beginning is known.
+    pub truncated: bool,
+}
+
+impl Page {
+    /// Whether title, headings or text name this, whatever the case of letters.
+    #[must_use]
+    pub fn names(&self, what: &str) -> bool {
+        let what = what.to_lowercase();
+        !what.is_empty()
+            && [&self.html.title, &self.html.text]
+                .into_iter()
+                .any(|text| text.to_lowercase().contains(&what))
+    }
+
+    /// The same page, apart from what varies from request to request: status, title and the
+    /// shape of its forms; where it has neither, the order of its tags and its scripts.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        if self.status != other.status || self.html.title != other.html.title {
+            return false;
+        }
+        if shapes(self) != shapes(other) {
+            return false;
+        }
+        if !self.html.title.is_empty() || !self.html.forms.is_empty() {
+            return true;
+        }
+        let tags = self.html.tags.len().min(other.html.tags.len());
+        let cut = self.truncated || other.truncated;
+        (cut || self.html.tags.len() == other.html.tags.len())
+            && self.html.tags[..tags] == other.html.tags[..tags]
+            && self.html.scripts == other.html.scripts
+    }
+}
+
+/// Method, path and sorted input names of each form.
+fn shapes(page: &Page) -> Vec<(String, String, Vec<String>)> {
+    page.html
+        .forms
+        .iter()
+        .map(|form| {
+            let path = form
+                .action
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default()
+                .split('/')
+                .map(|segment| if is_volatile(segment) { "*" } else { segment })
+                .collect::<Vec<_>>()
+                .join("/");
+            let mut names = form.names.clone();
+            names.sort();
+            (form.method.clone(), path, names)
+        })
+        .collect()
+}
+
+/// Identifiers in paths: long, and not only letters.
+fn is_volatile(segment: &str) -> bool {
+    segment.len() >= 16 && segment.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// One authorization request, to its end.
+#[derive(Debug, Clone)]
+pub struct Landed<'f, 'e> {
+    /// What it came to.
+    pub what: Landing,
+    /// The first answer.
+    pub first: &'f Answer<'e>,
+    /// The answer at the end of the redirects that were followed.
+    pub last: &'f Answer<'e>,
+}
+
+impl Landed<'_, '_> {
+    /// The exchange that shows it.
+    #[must_use]
+    pub fn exchange(&self) -> ExchangeId {
+        self.last.exchange.id
+    }
+
+    /// The place that shows it: the redirect, or the status.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self.what {
+            Landing::LocalError(_) | Landing::Page(_) => Place::status(self.exchange()),
+            _ => Place::header(self.exchange(), "location"),
+        }
+    }
+
+    /// The redirect to the client, whatever it carries.
+    #[must_use]
+    pub fn to_client(&self) -> Option<&ToClient> {
+        match &self.what {
+            Landing::Code(to) | Landing::Token(to) | Landing::Error(to) | Landing::Bare(to) => {
+                Some(to)
+            }
+            Landing::LocalError(_) | Landing::Page(_) | Landing::Upstream(_) => None,
+        }
+    }
+
+    /// The page, if it is one.
+    #[must_use]
+    pub fn page(&self) -> Option<&Page> {
+        match &self.what {
+            Landing::Page(page) => Some(page),
+            _ => None,
+        }
+    }
+
+    /// Refused: an error for the client or of the server's own.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        matches!(self.what, Landing::Error(_) | Landing::LocalError(_))
+    }
+
+    /// The OAuth error code of a refusal, if there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match &self.what {
+            Landing::Error(to) => to.value("error"),
+            Landing::LocalError(local) => local.code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// It goes on: to a page that does not refuse, or upstream.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.what, Landing::Page(_) | Landing::Upstream(_))
+    }
+
+    /// A code or a token was handed out.
+    #[must_use]
+    pub fn issued(&self) -> bool {
+        matches!(self.what, Landing::Code(_) | Landing::Token(_))
+    }
+
+    /// Both go on in the same way: to the same page, or to the same address upstream.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        match (&self.what, &other.what) {
+            (Landing::Page(a), Landing::Page(b)) => a.same_as(b),
+            (Landing::Upstream(a), Landing::Upstream(b)) => {
+                relation::same_origin(a, b) && a.path() == b.path()
+            }
+            _ => false,
+        }
+    }
+
+    /// What it came to in a few words, for sentences.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match &self.what {
+            Landing::Code(_) => "a code".into(),
+            Landing::Token(_) => "a token".into(),
+            Landing::Error(to) => format!(
+                "the error {}",
+                super::quote(to.value("error").unwrap_or_default())
+            ),
+            Landing::Bare(_) => "a redirect to the client without an error".into(),
+            Landing::LocalError(local) => match &local.code {
+                Some(code) => format!("status {} with {}", local.status, super::quote(code)),
+                None => format!("an error page with status {}", local.status),
+            },
+            Landing::Page(page) if page.sign_in => "a sign-in page".into(),
+            Landing::Page(page) if page.consent => "a consent page".into(),
+            Landing::Page(page) => format!("a page with status {}", page.status),
+            Landing::Upstream(to) => {
+                format!(
+                    "a redirect to {}",
+                    super::quote(to.host_str().unwrap_or(""))
+                )
+            }
+        }
+    }
+}
+
+impl<'e> Facts<'e> {
+    /// What the authorization request of this purpose came to.
+    ///
+    /// # Errors
+    ///
+    /// [`Unmet::Inconclusive`] with the standard condition, or because the redirects lead
+    /// nowhere.
+    pub fn landed(&self, purpose: Purpose) -> Result<Landed<'_, 'e>, Unmet> {
+        let Some(first) = self.first_hop(purpose) else {
+            return inconclusive(self.never_asked());
+        };
+        let (last, _) = self.follow(first);
+        let what = landing(first, last)?;
+        Ok(Landed { what, first, last })
+    }
+
+    /// Whether a redirect that answers an authorization request, or a later hop of it, leads to
+    /// the client: such a redirect is never followed.
+    #[must_use]
+    pub fn leads_to_client(&self, exchange: &Exchange, to: &Url) -> bool {
+        let mut first = exchange;
+        while let Some(before) = first.follows.and_then(|id| self.exchange(id))
+            && before.exchange.id < first.id
+        {
+            first = before.exchange;
+        }
+        client_redirect(&first.asked.url).is_some_and(|client| is_for_client(to, &client))
+            || carries_response(to)
+    }
+}
+
+/// Whether a URL carries a code or a token of an authorization response.
+fn carries_response(url: &Url) -> bool {
+    params(url).0.iter().any(|(name, value)| {
+        matches!(name.as_str(), "code" | "access_token" | "id_token") && !value.is_empty()
+    })
+}
+
+/// `redirect_uri` of an authorization request.
+fn client_redirect(request: &str) -> Option<Url> {
+    let url = Url::parse(request).ok()?;
+    let (_, value) = url.query_pairs().find(|(name, _)| name == "redirect_uri")?;
+    Url::parse(&value).ok()
+}
+
+/// At the client's redirect address, whatever is appended; for a scheme of the client's own, in
+/// that scheme.
+fn is_for_client(to: &Url, client: &Url) -> bool {
+    if client.origin().is_tuple() {
+        relation::same_origin(to, client) && to.path() == client.path()
+    } else {
+        to.scheme() == client.scheme()
+    }
+}
+
+fn landing(first: &Answer<'_>, last: &Answer<'_>) -> Result<Landing, Unmet> {
+    let client = client_redirect(&first.exchange.asked.url);
+    if let Some(to) = location(last.exchange) {
+        return of_redirect(last, &to, client.as_ref());
+    }
+    let Some(response) = last.response() else {
+        settle(last)?;
+        return inconclusive(Cause::Network);
+    };
+    let html = is_html(response).then(|| Html::read(&response.body.text));
+    let sign_in = html.as_ref().is_some_and(is_sign_in);
+    // Sign-in pages protect themselves with the scripts that an intermediary would use.
+    if !(last.outcome == Outcome::Block && response.status == 200 && sign_in) {
+        settle(last)?;
+    }
+    if (300..400).contains(&response.status) {
+        return inconclusive(Cause::Other("redirect_without_target"));
+    }
+    if let Some(error) = json_error(last) {
+        return Ok(Landing::LocalError(error));
+    }
+    let refuses = response.status >= 400 && !(sign_in && has_password(html.as_ref()));
+    match html {
+        Some(html) if !refuses && !(is_error(&html) && !sign_in) => {
+            Ok(Landing::Page(Box::new(Page {
+                status: response.status,
+                at: last.exchange.asked.url.clone(),
+                consent: is_consent(&html),
+                truncated: response.body.truncated,
+                sign_in,
+                html,
+            })))
+        }
+        Some(html) => Ok(Landing::LocalError(LocalError {
+            status: response.status,
+            code: code_in(&html.text).or_else(|| code_in(&html.title)),
+            says: lower(&format!("{} {}", html.title, html.text)),
+        })),
+        None => Ok(Landing::LocalError(LocalError {
+            status: response.status,
+            code: code_in(&response.body.text),
+            says: lower(&response.body.text),
+        })),
+    }
+}
+
+fn of_redirect(last: &Answer<'_>, to: &Url, client: Option<&Url>) -> Result<Landing, Unmet> {
+    let status = last.status().unwrap_or_default();
+    let here = Url::parse(&last.exchange.asked.url).ok();
+    let own = here
+        .as_ref()
+        .is_some_and(|here| relation::same_origin(here, to));
+    let exact = client.is_some_and(|client| is_for_client(to, client));
+    let for_client = exact
+        || client.is_some_and(|client| {
+            !own && client.host_str().is_some() && to.host_str() == client.host_str()
+        });
+    if for_client {
+        let (params, fragment) = params(to);
+        let to = ToClient {
+            status,
+            to: to.clone(),
+            exact,
+            params,
+            fragment,
+        };
+        let has = |name: &str| to.value(name).is_some_and(|value| !value.is_empty());
+        return Ok(if has("access_token") || has("id_token") {
+            Landing::Token(to)
+        } else if has("code") {
+            Landing::Code(to)
+        } else if to.value("error").is_some() {
+            Landing::Error(to)
+        } else {
+            Landing::Bare(to)
+        });
+    }
+    if own {
+        return inconclusive(Cause::Other("redirects_not_followed"));
+    }
+    Ok(Landing::Upstream(to.clone()))
+}
+
+/// The parameters of query and fragment, and whether the fragment has any.
+fn params(url: &Url) -> (Vec<(String, String)>, bool) {
+    let owned = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        (name.into_owned(), value.into_owned())
+    };
+    let mut list: Vec<(String, String)> = url.query_pairs().map(owned).collect();
+    let before = list.len();
+    if let Some(fragment) = url.fragment().filter(|fragment| fragment.contains('=')) {
+        list.extend(url::form_urlencoded::parse(fragment.as_bytes()).map(owned));
+    }
+    let fragment = list.len() > before;
+    (list, fragment)
+}
+
+/// `{"error": "…"}`, whatever the status.
+fn json_error(answer: &Answer<'_>) -> Option<LocalError> {
+    let object = answer.json_object()?;
+    let code = object.get("error")?.as_str()?.to_owned();
+    let says = object
+        .get("error_description")
+        .or_else(|| object.get("message"))
+        .and_then(|value| value.as_str())
+        .unwrap_or_default();
+    Some(LocalError {
+        status: answer.status()?,
+        says: lower(says),
+        code: Some(code),
+    })
+}
+
+fn lower(text: &str) -> String {
+    let mut end = text.len().min(1000);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_lowercase()
+}
+
+/// An OAuth error code that stands alone in a text.
+fn code_in(text: &str) -> Option<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .find(|word| REGISTERED.contains(word) || ON_PAGES.contains(word))
+        .map(str::to_owned)
+}
+
+fn has_password(html: Option<&Html>) -> bool {
+    html.is_some_and(|html| html.inputs.iter().any(|(kind, _)| kind == "password"))
+}
+
+const SIGN_IN: [&str; 10] = [
+    "sign in",
+    "signin",
+    "log in",
+    "login",
+    "log on",
+    "sign on",
+    "continue with",
+    "enter your email",
+    "enter your password",
+    "single sign-on",
+];
+
+fn is_sign_in(html: &Html) -> bool {
+    let asks_for = |(kind, name): &(String, String)| {
+        kind == "password"
+            || kind == "email"
+            || matches!(
+                name.as_str(),
+                "username" | "email" | "login" | "user" | "identifier" | "loginfmt" | "samlrequest"
+            )
+    };
+    if html.inputs.iter().any(asks_for) {
+        return true;
+    }
+    let offers = !html.forms.is_empty()
+        || !html.links.is_empty()
+        || html.tags.iter().any(|tag| tag == "button");
+    let title = html.title.to_lowercase();
+    let text = html.text.to_lowercase();
+    SIGN_IN.iter().any(|word| title.contains(word))
+        || (offers && SIGN_IN.iter().any(|word| text.contains(word)))
+}
+
+fn is_consent(html: &Html) -> bool {
+    let text = html.text.to_lowercase();
+    let offers = !html.forms.is_empty() || html.tags.iter().any(|tag| tag == "button");
+    offers
+        && [
+            "allow",
+            "approve",
+            "consent",
+            "grant access",
+            "wants to access",
+            "would like to access",
+            "requesting access",
+            "requests access",
+            "permission",
+            "authorize ",
+            "authorise ",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+/// An error page: its title or headings say so, or it is short, has no form and names a code
+/// or says what is wrong.
+fn is_error(html: &Html) -> bool {
+    const WORDS: [&str; 14] = [
+        "error",
+        "invalid",
+        "bad request",
+        "not registered",
+        "unregistered",
+        "unknown client",
+        "mismatch",
+        "unauthorized",
+        "not allowed",
+        "not found",
+        "denied",
+        "went wrong",
+        "not valid",
+        "oops",
+    ];
+    let loud = format!("{} {}", html.title, html.headings).to_lowercase();
+    if WORDS.iter().any(|word| loud.contains(word)) {
+        return true;
+    }
+    let has_form = !html.forms.is_empty();
+    if !has_form && code_in(&html.text).is_some() {
+        return true;
+    }
+    let text = html.text.to_lowercase();
+    !has_form && text.len() <= 600 && WORDS.iter().any(|word| text.contains(word))
+}
+
+/// Whether a value is blanked: present, and secret.
+#[must_use]
+pub fn is_blanked(value: &str) -> bool {
+    redact::marker(value).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Landing, Page, is_consent, is_error, is_sign_in, landing};
+    use crate::checks::testkit::response;
+    use crate::evidence::{AuthorizeVariant, Exchange, Purpose, Request};
+    use crate::facts::html::Html;
+    use crate::facts::outcome::Answer;
+
+    const REQUEST: &str = "https://id.example.com/authorize?response_type=code&client_id=c\
+                           &redirect_uri=http%3A%2F%2F127.0.0.1%3A33418%2Fcallback&state=s";
+
+    fn landed(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Landing, String> {
+        landed_from(REQUEST, status, headers, body)
+    }
+
+    fn landed_from(
+        request: &str,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Landing, String> {
+        let exchange = Exchange {
+            id: 0,
+            purpose: Purpose::Authorize(AuthorizeVariant::Valid),
+            attempt: 0,
+            follows: None,
+            shared: None,
+            asked: Request {
+                method: "GET".into(),
+                url: request.into(),
+                headers: Vec::new(),
+                body: None,
+            },
+            after_ms: 0,
+            took_ms: 0,
+            got: response(status, headers, body),
+        };
+        let answer = Answer::of(&exchange);
+        landing(&answer, &answer).map_err(|unmet| format!("{unmet:?}"))
+    }
+
+    #[test]
+    fn redirects_are_told_apart() {
+        let to = |location: &str| landed(302, &[("location", location)], "").unwrap();
+        let at = "http://127.0.0.1:33418/callback";
+        assert!(matches!(
+            to(&format!("{at}?code=[redacted:credential:len=9]&state=s")),
+            Landing::Code(found) if found.exact && found.carries_credentials()
+        ));
+        assert!(matches!(
+            to(&format!("{at}#access_token=[redacted:credential:len=9]")),
+            Landing::Token(found) if found.fragment
+        ));
+        assert!(matches!(
+            to(&format!("{at}?error=invalid_request&state=s&state=t")),
+            Landing::Error(found) if found.repeated() == Some("state")
+        ));
+        assert!(matches!(to(at), Landing::Bare(_)));
+        assert!(matches!(
+            to("http://127.0.0.1:33418/elsewhere?error=x"),
+            Landing::Error(found) if !found.exact
+        ));
+        assert!(matches!(
+            to("https://github.example/authorize"),
+            Landing::Upstream(_)
+        ));
+        assert!(landed(302, &[("location", "/login")], "").is_err());
+        assert!(landed(302, &[], "").is_err());
+    }
+
+    #[test]
+    fn a_redirect_within_the_origin_of_both_is_told_by_its_path() {
+        let request =
+            "https://id.example.com/authorize?redirect_uri=https%3A%2F%2Fid.example.com%2Fcb";
+        let to = |location: &str| landed_from(request, 303, &[("location", location)], "");
+        assert!(matches!(
+            to("/cb?error=access_denied"),
+            Ok(Landing::Error(_))
+        ));
+        assert!(to("/login").is_err());
+    }
+
+    #[test]
+    fn refusals_and_pages_are_told_apart() {
+        let html = [("content-type", "text/html")];
+        let json = [("content-type", "application/json")];
+        assert!(matches!(
+            landed(400, &json, r#"{"error":"invalid_client"}"#),
+            Ok(Landing::LocalError(error)) if error.code.as_deref() == Some("invalid_client")
+        ));
+        assert!(matches!(
+            landed(200, &html, "<title>Error</title><p>invalid_redirect_uri</p>"),
+            Ok(Landing::LocalError(error)) if error.code.as_deref() == Some("invalid_redirect_uri")
+        ));
+        assert!(matches!(
+            landed(200, &html, "<title>Sign in</title><form><input type=password name=p></form>"),
+            Ok(Landing::Page(page)) if page.sign_in
+        ));
+        assert!(matches!(
+            landed(
+                200,
+                &html,
+                "<form><input type=password name=p></form><script src=https://www.google.com/recaptcha/api.js></script>"
+            ),
+            Ok(Landing::Page(page)) if page.sign_in
+        ));
+        assert!(landed(503, &html, "down").is_err());
+        assert!(landed(429, &html, "slow down").is_err());
+    }
+
+    #[test]
+    fn pages_are_known_by_their_words() {
+        let read = Html::read;
+        assert!(is_consent(&read(
+            "<h1>Allow Notes?</h1><form><button>Approve</button></form>"
+        )));
+        assert!(!is_consent(&read("<h1>Notes</h1>")));
+        assert!(is_sign_in(&read("<a href=/x>Continue with Example</a>")));
+        assert!(is_error(&read("<h1>Something went wrong</h1>")));
+        assert!(!is_error(&read("<title>Sign in</title><form></form>")));
+    }
+
+    #[test]
+    fn the_same_page_may_differ_in_what_varies() {
+        let page = |text: &str| Page {
+            status: 200,
+            at: String::new(),
+            html: Html::read(text),
+            sign_in: true,
+            consent: false,
+            truncated: false,
+        };
+        let one = page(
+            "<title>Sign in</title><form action=/s/0123456789abcdef0?x=1><input name=a></form>",
+        );
+        let two = page(
+            "<title>Sign in</title><p>Hello</p><form action=/s/fedcba98765432100><input name=a></form>",
+        );
+        let other = page("<title>Sign in</title><form action=/oops><input name=a></form>");
+        assert!(one.same_as(&two));
+        assert!(!one.same_as(&other));
+        let shell = page("<div></div><script src=/app.js></script>");
+        assert!(shell.same_as(&page("<div></div><script src=/app.js></script>")));
+        assert!(!shell.same_as(&page("<div></div><script src=/err.js></script>")));
+    }
+}
