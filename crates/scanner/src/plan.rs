@@ -6,6 +6,7 @@
 //! that issued it ([`HeaderValue::Session`]).
 
 mod asks;
+mod budget;
 mod consented;
 mod credentialed;
 mod heard;
@@ -278,35 +279,6 @@ impl<'e> Plan<'e> {
             (exchange.follows.is_none() || greeting)
                 && same_question(exchange.purpose, &exchange.asked.url, ask.purpose, &ask.url)
         })
-    }
-
-    fn keep_within_budget(&self, asks: &mut Vec<Ask>) {
-        if asks.is_empty() {
-            return;
-        }
-        let home = host_of(&self.evidence.target.url);
-        let mut counts: std::collections::BTreeMap<(String, bool), u32> =
-            std::collections::BTreeMap::new();
-        // Port 80 of the endpoint's host is the endpoint's host.
-        let counted = |purpose: Purpose, url: &str| match purpose {
-            Purpose::Plaintext => (home.clone(), false),
-            _ => (host_of(url), purpose.is_deeper()),
-        };
-        for exchange in &self.evidence.exchanges {
-            *counts
-                .entry(counted(exchange.purpose, &exchange.asked.url))
-                .or_default() += 1;
-        }
-        asks.retain(|ask| {
-            let counted = counted(ask.purpose, &ask.url);
-            let budget = self.limits.budget(ask.purpose, counted.0 == home);
-            let count = counts.entry(counted).or_default();
-            if *count >= budget {
-                return false;
-            }
-            *count += 1;
-            true
-        });
     }
 
     // --- redirects ------------------------------------------------------------------

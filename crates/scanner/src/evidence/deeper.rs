@@ -77,6 +77,14 @@ pub enum AuthorizeVariant {
     Implicit,
     /// The valid request with a foreign `Origin`.
     ForeignOrigin,
+    /// A plain http redirect that a registration accepted.
+    HttpRedirect,
+    /// A `javascript:` redirect that a registration accepted.
+    ScriptRedirect,
+    /// A `data:` redirect that a registration accepted.
+    DataRedirect,
+    /// A host that a wildcard redirect covers, which a registration accepted.
+    WildcardRedirect,
 }
 
 /// How a client document, or the URL that names it, differs from a good one \[Y4\].

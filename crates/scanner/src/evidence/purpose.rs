@@ -248,6 +248,12 @@ impl Purpose {
         )
     }
 
+    /// Takes back what the scan created: asked before a scan ends, however it ends.
+    #[must_use]
+    pub fn takes_back(self) -> bool {
+        matches!(self, Self::Unregister(_) | Self::Revoke(_))
+    }
+
     /// The words used in reports, for example `prm_header` or `as_metadata_0_oauth_inserted`.
     #[must_use]
     pub fn name(self) -> String {

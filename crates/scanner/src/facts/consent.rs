@@ -97,9 +97,13 @@ impl<'e> Facts<'e> {
         }
         let json = super::json::parse(&response.body.text).ok()?.value;
         let id = json.get("client_id")?.as_str()?.to_owned();
+        // What the record had to blank cannot be sent again.
+        if crate::redact::marker(&id).is_some() {
+            return None;
+        }
         let redirect_uri = match registration {
             Registration::Https => self.own_url("cb")?,
-            Registration::Second => "http://127.0.0.1:33419/callback".to_owned(),
+            Registration::Second => super::registration::SECOND_REDIRECT.to_owned(),
             _ => LOOPBACK_REDIRECT.to_owned(),
         };
         let method = json

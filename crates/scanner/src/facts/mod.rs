@@ -19,6 +19,7 @@ pub mod lookup;
 pub mod outcome;
 mod reading;
 mod refusals;
+pub mod registration;
 pub mod relation;
 mod resource;
 mod servers;
