@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::authorize::Landing;
 use super::documents::Asm;
 use super::outcome::{Answer, is_html};
 use super::{Facts, json, settle};
@@ -133,9 +134,9 @@ impl<'e> Facts<'e> {
     #[must_use]
     pub fn refused_at_authorization(&self, registration: Registration) -> bool {
         retried_at_authorization(registration).is_some_and(|variant| {
-            self.answer(Purpose::Authorize(variant))
-                .and_then(Answer::status)
-                .is_some_and(|status| (400..500).contains(&status))
+            // An error that is sent to the redirect uses it.
+            self.landed(Purpose::Authorize(variant))
+                .is_ok_and(|landed| matches!(landed.what, Landing::LocalError(_)))
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::{
     ACCEPT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
+use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
@@ -39,6 +40,8 @@ pub(super) struct Client<'s> {
     sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
     /// What deeper questions need and the record does not keep.
     vault: Vault,
+    /// Requests under way that may create something.
+    creating: watch::Sender<usize>,
 }
 
 /// Where in the record an exchange goes.
@@ -74,6 +77,7 @@ impl<'s> Client<'s> {
                 .collect(),
             sessions: Mutex::default(),
             vault: Vault::default(),
+            creating: watch::channel(0).0,
         }
     }
 
@@ -132,6 +136,7 @@ impl<'s> Client<'s> {
             .turn(host, door.place, gap)
             .await
             .map_err(|_| doors::blocked(Rule::RetryAfter))?;
+        let _creating = matches!(ask.purpose, Purpose::Register(_)).then(|| self.creating());
         exchange.after_ms = millis(self.began.elapsed());
         if ask.fresh_connection {
             door = self.doors.afresh(&door)?;
@@ -155,6 +160,18 @@ impl<'s> Client<'s> {
         };
         exchange.took_ms = millis(begun.elapsed());
         got
+    }
+
+    /// Resolves when no request is under way that may create something.
+    pub(super) async fn nothing_is_created(&self) {
+        let mut under_way = self.creating.subscribe();
+        // Cannot fail: the sender lives as long as `self`.
+        let _ = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    fn creating(&self) -> Creating<'_> {
+        self.creating.send_modify(|count| *count += 1);
+        Creating(&self.creating)
     }
 
     /// Sends, and sends once more where the catalogue says so: without validation after a
@@ -411,6 +428,15 @@ impl<'s> Client<'s> {
             .filter_map(|value| value.to_str().ok())
             .collect();
         with(&earlier)
+    }
+}
+
+/// A request under way that may create something.
+struct Creating<'c>(&'c watch::Sender<usize>);
+
+impl Drop for Creating<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

@@ -151,6 +151,9 @@ impl NetScanner {
             return evidence;
         }
         let run = Run::new(&self.shared, target, scan);
+        if let Some(own) = &settings.own_host {
+            own.host.expect(&evidence.nonce);
+        }
         evidence.stopped = loop {
             let wanted = plan::wanted(&evidence, &settings.limits);
             let asks = run.unasked(wanted.asks);
@@ -170,8 +173,11 @@ impl NetScanner {
                 break reason;
             }
         };
-        if matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime) {
-            let asks = plan::farewell(&evidence, &settings.limits);
+        if evidence.stopped != Stopped::Finished {
+            let mut asks = plan::farewell(&evidence, &settings.limits);
+            // Who wants to be left alone, or was asked enough, is asked only to forget our clients.
+            let all = matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime);
+            asks.retain(|ask| all || ask.purpose.takes_back());
             let exchanges = run.farewell(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
         }
@@ -256,11 +262,12 @@ impl Proxy {
 }
 
 /// The monotonic clock, for durations and waiting.
+#[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "durations are measured in this module only"
 )]
-fn instant() -> tokio::time::Instant {
+pub fn instant() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 

@@ -14,6 +14,10 @@ use crate::evidence::{Claims, Credential, Supplied, Visit};
 /// A host under our control: serves client documents and canaries below `{base}/{nonce}/` and
 /// remembers who came.
 pub trait OwnHost: Send + Sync {
+    /// A scan with this nonce begins: what lies below `{base}/{nonce}/` is served from now on.
+    /// Nothing is served for others.
+    fn expect(&self, nonce: &str);
+
     /// The visits below `{base}/{nonce}/` so far, in order; times count from `began`.
     fn visits(&self, nonce: &str, began: Instant) -> Vec<Visit>;
 }

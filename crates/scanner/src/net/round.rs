@@ -12,13 +12,22 @@ use super::Shared;
 use super::client::{Client, Slot, millis};
 use super::guard::Rule;
 use super::pace::Place;
-use crate::evidence::{DnsFault, Exchange, ExchangeId, Failure, Purpose, Stopped};
+use crate::evidence::{
+    CimdVariant, DnsFault, Exchange, ExchangeId, Failure, Phase, Purpose, Stopped,
+};
 use crate::facts::outcome::{Answer, Outcome};
 use crate::plan::{Ask, Read, host_of};
 use crate::target::Target;
 
 /// Time for closing sessions after a scan was ended.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Time for each thing that was created and is taken back then.
+const TAKING_BACK: Duration = Duration::from_secs(4);
+
+/// How long the answer to a registration under way is waited for after a scan was ended: a
+/// client whose registration nobody heard of could not be removed.
+const HEARING: Duration = Duration::from_secs(10);
 
 /// One scan under way.
 pub(super) struct Run<'s> {
@@ -152,8 +161,10 @@ impl<'s> Run<'s> {
                 record.push(exchange);
             }
         };
+        let more = asks.iter().filter(|ask| ask.purpose.takes_back()).count();
+        let more = u32::try_from(more).unwrap_or(u32::MAX).min(20);
         // What is not said by then stays unsaid.
-        let _ = tokio::time::timeout(FAREWELL, say).await;
+        let _ = tokio::time::timeout(FAREWELL + TAKING_BACK * more, say).await;
         record
     }
 
@@ -171,8 +182,16 @@ impl<'s> Run<'s> {
         let chains = hosts
             .iter()
             .map(|(host, queue)| self.chain(host, queue, &answers));
-        self.unless_ended(futures_util::future::join_all(chains))
-            .await;
+        {
+            let mut all = std::pin::pin!(futures_util::future::join_all(chains));
+            self.unless_ended(&mut all).await;
+            let heard = tokio::time::timeout(HEARING, self.client.nothing_is_created());
+            tokio::select! {
+                biased;
+                _ = heard => {}
+                _ = all => {}
+            }
+        }
         answers.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -339,8 +358,20 @@ impl<'s> Run<'s> {
 /// A failure of the network, or a 5xx that is no JSON-RPC answer. What the guard refused, a
 /// name that does not exist and the plaintext probe stay as they are.
 fn is_worth_repeating(exchange: &Exchange) -> bool {
-    if exchange.purpose == Purpose::Plaintext {
-        return false;
+    match exchange.purpose {
+        Purpose::Plaintext | Purpose::Cimd(CimdVariant::Stalling) => return false,
+        // It may have been heard, and must not create a second client.
+        Purpose::Register(_)
+            if matches!(
+                exchange.got,
+                Err(Failure::Timeout(Phase::FirstByte | Phase::Total)
+                    | Failure::Reset
+                    | Failure::Protocol(_))
+            ) =>
+        {
+            return false;
+        }
+        _ => {}
     }
     match &exchange.got {
         Ok(response) => response.status >= 500 && Answer::of(exchange).outcome == Outcome::Fault,
