@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use scanner::evidence::{Evidence, Exchange, Failure, Purpose, Response, Stopped};
+use scanner::evidence::{Evidence, Exchange, Failure, Hello, Purpose, Response, Stopped};
 use scanner::fleet::{Fleet, demo};
 use scanner::net::{Guard, Identity, NetScanner, Pace, Rates, Retries, Settings};
 use scanner::scan::Scan;
@@ -113,7 +113,9 @@ async fn records_the_whole_demo() {
                         response.peer.is_some_and(|peer| peer.is_loopback()),
                         "{name}"
                     );
-                    if exchange.asked.url.starts_with("https:") {
+                    if let Some(hello) = response.hello {
+                        assert!(matches!(hello, Hello::Alert(_)), "{name}: {hello:?}");
+                    } else if exchange.asked.url.starts_with("https:") {
                         let tls = response.tls.as_ref().unwrap();
                         assert_eq!((tls.version.as_str(), tls.fault), ("1.3", None), "{name}");
                         assert!(tls.names.len() > 10 && tls.not_before < tls.not_after);

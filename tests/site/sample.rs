@@ -1,7 +1,9 @@
 //! A filled store for tests and for looking at pages: the servers of `authdex demo`, asked by
 //! the real plan, answered by the fleet's pure side, graded by the real rubric.
 
-use scanner::evidence::{Body, Evidence, Exchange, Request, Response, Stopped, TlsSeen};
+use scanner::evidence::{
+    Body, Evidence, Exchange, Hello, Offer, Purpose, Request, Response, Stopped, TlsSeen,
+};
 use scanner::fleet::reply::{Asked, reply};
 use scanner::fleet::world::World;
 use scanner::plan::{self, Ask, HeaderValue, Limits};
@@ -51,6 +53,19 @@ pub(crate) fn scan(world: &World, target: &Target, at: Millis) -> Evidence {
     evidence
 }
 
+fn tls(host: String) -> TlsSeen {
+    TlsSeen {
+        version: "1.3".into(),
+        leaf_sha256: "5a".repeat(32),
+        names: vec![host],
+        issuer: "CN=Example CA".into(),
+        not_before: START.plus(-30 * DAY),
+        not_after: START.plus(330 * DAY),
+        fault: None,
+        repaired_from: None,
+    }
+}
+
 fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
     let url = url::Url::parse(&ask.url).expect("the plan asks good addresses");
     let headers: Vec<(String, String)> = ask
@@ -60,6 +75,7 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
             let value = match value {
                 HeaderValue::Plain(value) => value.clone(),
                 HeaderValue::Session(_) => "session".into(),
+                HeaderValue::Bearer(_) | HeaderValue::Basic(..) => "[redacted]".into(),
             };
             ((*name).to_owned(), value)
         })
@@ -74,6 +90,12 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
     };
     let got = if url.scheme() == "http" {
         Err(scanner::evidence::Failure::Refused)
+    } else if let Purpose::Handshake(offer) = ask.purpose {
+        let (tls, hello) = match offer {
+            Offer::Ordinary | Offer::Tls13 => (Some(tls(asked.host)), None),
+            Offer::Old | Offer::Weak | Offer::Broken => (None, Some(Hello::Alert(70))),
+        };
+        Ok(Response::of_handshake(None, tls, hello))
     } else {
         let reply = reply(world, &asked);
         Ok(Response {
@@ -91,16 +113,7 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
                 truncated: reply.endless,
             },
             peer: Some(std::net::IpAddr::from([203, 0, 113, 7])),
-            tls: Some(TlsSeen {
-                version: "1.3".into(),
-                leaf_sha256: "5a".repeat(32),
-                names: vec![asked.host],
-                issuer: "CN=Example CA".into(),
-                not_before: START.plus(-30 * DAY),
-                not_after: START.plus(330 * DAY),
-                fault: None,
-                repaired_from: None,
-            }),
+            tls: Some(tls(asked.host)),
             hello: None,
         })
     };

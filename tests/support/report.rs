@@ -2,7 +2,8 @@
 //! asks and the real catalogue judges; only the answers are made up here.
 
 use scanner::evidence::{
-    Body, Depth, Evidence, Exchange, Failure, PLAN, Request, Response, SCHEMA, Stopped, TlsSeen,
+    Body, Depth, Evidence, Exchange, Failure, Hello, Offer, PLAN, Purpose, Request, Response,
+    SCHEMA, Stopped, TlsSeen,
 };
 use scanner::plan::{self, Ask, HeaderValue, Limits};
 use scanner::report::Report;
@@ -151,6 +152,9 @@ impl Sample {
     }
 
     fn answer(&self, ask: &Ask) -> Result<Response, Failure> {
+        if let Purpose::Handshake(offer) = ask.purpose {
+            return Ok(handshake(offer, &ask.url));
+        }
         let url = url::Url::parse(&self.url).expect("a URL");
         let host = url.host_str().expect("a host").to_owned();
         if self.manner == Manner::Down || ask.url.starts_with("http://") {
@@ -269,6 +273,17 @@ fn open(ask: &Ask) -> String {
         }
     };
     json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string()
+}
+
+/// What a host says that refuses old versions and weak suites.
+fn handshake(offer: Offer, url: &str) -> Response {
+    let host = url.trim_start_matches("https://").trim_end_matches('/');
+    match offer {
+        Offer::Ordinary | Offer::Tls13 => Response::of_handshake(None, Some(tls(host)), None),
+        Offer::Old | Offer::Weak | Offer::Broken => {
+            Response::of_handshake(None, None, Some(Hello::Alert(70)))
+        }
+    }
 }
 
 fn tls(host: &str) -> TlsSeen {

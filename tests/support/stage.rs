@@ -64,6 +64,9 @@ impl Heard {
     }
 }
 
+/// Looks at the first bytes of a connection and may answer in place of TLS; then it is closed.
+pub(crate) type Front = fn(&[u8]) -> Option<Vec<u8>>;
+
 type Script = Arc<dyn Fn(&Heard) -> Vec<Step> + Send + Sync>;
 
 /// A running server. It ends with the runtime of its test.
@@ -122,6 +125,23 @@ impl Identity {
         Self::new(leaf.der().to_vec(), &key, &[b"http/1.1"])
     }
 
+    /// The same certificate served with these versions of TLS alone.
+    pub(crate) fn with_versions(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&self.config.cert_resolver));
+        config.alpn_protocols = self.config.alpn_protocols.clone();
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
     /// The same certificate offered with another protocol in ALPN.
     pub(crate) fn speaking(&self, protocol: &[u8]) -> Self {
         let mut config = (*self.config).clone();
@@ -154,7 +174,7 @@ impl Stage {
     pub(crate) async fn plain(
         script: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
-        Self::start(None, Arc::new(script)).await
+        Self::start(None, None, Arc::new(script)).await
     }
 
     /// Serves HTTPS.
@@ -163,10 +183,20 @@ impl Stage {
         script: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
-        Self::start(Some(acceptor), Arc::new(script)).await
+        Self::start(Some(acceptor), None, Arc::new(script)).await
     }
 
-    async fn start(tls: Option<TlsAcceptor>, script: Script) -> Self {
+    /// Serves HTTPS, to whom the front leaves to it.
+    pub(crate) async fn fronted(
+        identity: &Identity,
+        front: Front,
+        script: impl Fn(&Heard) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+        Self::start(Some(acceptor), Some(front), Arc::new(script)).await
+    }
+
+    async fn start(tls: Option<TlsAcceptor>, front: Option<Front>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stage = Self {
             address: listener.local_addr().unwrap(),
@@ -182,7 +212,7 @@ impl Stage {
         #[expect(clippy::disallowed_methods, reason = "a test server has a clock")]
         let began = std::time::Instant::now();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((mut stream, _)) = listener.accept().await {
                 let connection = connections.fetch_add(1, Ordering::SeqCst);
                 let play = Play {
                     connection,
@@ -194,6 +224,16 @@ impl Stage {
                 };
                 let tls = tls.clone();
                 tokio::spawn(async move {
+                    if let Some(front) = front {
+                        let mut first = [0; 1024];
+                        let count = stream.peek(&mut first).await.unwrap_or(0);
+                        if let Some(answer) = front(&first[..count]) {
+                            // Unread bytes would turn the end into a reset.
+                            let _ = stream.read(&mut first).await;
+                            let _ = stream.write_all(&answer).await;
+                            return;
+                        }
+                    }
                     match tls {
                         None => play.perform(stream).await,
                         Some(tls) => {

@@ -184,13 +184,13 @@ fn requests(facts: &Facts<'_>, servers: &[AuthorizationServer]) -> Requests {
     let home = facts.endpoint().host_str().map(str::to_owned);
     let issuers: Vec<&str> = servers.iter().map(|server| server.host.as_str()).collect();
     let mut out = Requests::default();
-    for answer in facts.answers() {
-        if answer.exchange.shared.is_some() {
+    for exchange in &facts.evidence.exchanges {
+        if exchange.shared.is_some() {
             continue;
         }
         out.total += 1;
-        out.retries += u32::from(answer.exchange.attempt > 0);
-        let host = url::Url::parse(&answer.exchange.asked.url)
+        out.retries += u32::from(exchange.attempt > 0);
+        let host = url::Url::parse(&exchange.asked.url)
             .ok()
             .and_then(|url| url.host_str().map(str::to_owned));
         match host {
@@ -213,7 +213,13 @@ fn exchanges(evidence: &Evidence) -> Vec<ExchangeIndex> {
             purpose: exchange.purpose.name(),
             method: exchange.asked.method.clone(),
             url: exchange.asked.url.clone(),
-            status: exchange.got.as_ref().ok().map(|response| response.status),
+            status: exchange
+                .got
+                .as_ref()
+                .ok()
+                .map(|response| response.status)
+                // Over a handshake nothing was asked.
+                .filter(|status| *status > 0),
             failure: exchange
                 .got
                 .as_ref()

@@ -9,6 +9,7 @@ mod asks;
 mod budget;
 mod consented;
 mod credentialed;
+mod handshakes;
 mod heard;
 mod metadata;
 mod secret;
@@ -218,12 +219,13 @@ impl<'e> Plan<'e> {
     /// Stage by stage: a later stage is looked at only when the ones before it are done, or
     /// the budget leaves nothing of them.
     fn wanted(&self) -> Wanted {
-        let stages: [fn(&Self) -> Vec<Ask>; 12] = [
+        let stages: [fn(&Self) -> Vec<Ask>; 13] = [
             Self::hops,
             Self::greetings,
             Self::discovery,
             Self::servers_and_lists,
             Self::variations,
+            Self::handshakes,
             Self::registrations,
             Self::authorizations,
             Self::client_documents,

@@ -10,12 +10,12 @@ pub(crate) use answers::{
     asm, authorization, challenge, document, good_challenge, has_header, is_endpoint, jwks, prm,
     response, set_body, status, text, tools, without_query,
 };
-use answers::{good_tls, preflight, speak};
+use answers::{good_hello, good_tls, preflight, speak};
 
 use crate::check::{Check, Judgement, Unmet, Verdict};
 use crate::evidence::{
-    Consent, Credential, Depth, Evidence, Exchange, Failure, Purpose, Request, Response, Stopped,
-    Supplied, TlsSeen, Visit,
+    Consent, Credential, Depth, Evidence, Exchange, Failure, Hello, Offer, Purpose, Request,
+    Response, Stopped, Supplied, TlsSeen, Visit,
 };
 use crate::facts::Facts;
 use crate::plan::{self, Ask, FormValue, HeaderValue, Limits};
@@ -38,6 +38,7 @@ type Answer = Result<Response, Failure>;
 type Arrival = Box<dyn Fn(&Ask) -> Option<Visit>>;
 type Rule = Box<dyn Fn(&Ask) -> Option<Answer>>;
 type Edit = Box<dyn Fn(&Ask, &mut Answer)>;
+type HelloRule = Box<dyn Fn(&str, Offer) -> Option<Result<Hello, Failure>>>;
 type TlsEdit = Box<dyn Fn(&Ask, &mut Option<TlsSeen>)>;
 
 /// What is true of the outside while a scan runs. Later rules win over earlier ones; edits
@@ -46,6 +47,7 @@ pub(crate) struct World {
     rules: Vec<Rule>,
     edits: Vec<Edit>,
     tls: Vec<TlsEdit>,
+    hellos: Vec<HelloRule>,
     pub(crate) target: Target,
     pub(crate) depth: Depth,
     pub(crate) allow_private: bool,
@@ -63,6 +65,7 @@ impl World {
             rules: Vec::new(),
             edits: Vec::new(),
             tls: Vec::new(),
+            hellos: Vec::new(),
             target: Target::of(ENDPOINT),
             depth: Depth::Standard,
             allow_private: false,
@@ -256,6 +259,16 @@ impl World {
         self
     }
 
+    /// Answers hellos that are made by hand: the host (with its port if not 443) and the offer.
+    /// Everything else refuses old versions and weak suites, and has TLS 1.3.
+    pub(crate) fn hello(
+        &mut self,
+        rule: impl Fn(&str, Offer) -> Option<Result<Hello, Failure>> + 'static,
+    ) -> &mut Self {
+        self.hellos.push(Box::new(rule));
+        self
+    }
+
     /// Changes the JSON of a document, wherever and whenever it is served.
     pub(crate) fn edit_json(
         &mut self,
@@ -347,7 +360,16 @@ impl World {
         evidence
     }
 
-    fn put(&self, ask: &Ask, id: u32) -> Exchange {
+    fn answered(&self, ask: &Ask) -> Answer {
+        if let Purpose::Handshake(offer) = ask.purpose {
+            let host = ask.url.trim_start_matches("https://").trim_end_matches('/');
+            let hello = self.hellos.iter().rev().find_map(|rule| rule(host, offer));
+            return match (hello, good_hello(offer)) {
+                (Some(hello), _) => hello.map(Some),
+                (None, hello) => Ok(hello),
+            }
+            .map(|hello| Response::of_handshake(None, None, hello));
+        }
         let mut got = self
             .rules
             .iter()
@@ -357,9 +379,15 @@ impl World {
         for edit in &self.edits {
             edit(ask, &mut got);
         }
+        got
+    }
+
+    fn put(&self, ask: &Ask, id: u32) -> Exchange {
+        let mut got = self.answered(ask);
         if let Ok(response) = &mut got
             && ask.url.starts_with("https://")
             && response.tls.is_none()
+            && response.hello.is_none()
         {
             response.tls = Some(good_tls(&ask.url));
             for change in &self.tls {

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod cases;
+mod handshakes;
 mod redirects;
 mod tls;
 
@@ -80,10 +81,11 @@ pub(super) const CHECKS: &[Check] = &[
               be intercepted.",
         fix: "Install the full chain and automate renewal on all hosts, those of metadata and keys \
               included.",
-        traps: "Judged are the hosts that the scan contacted. A missing intermediate goes unnoticed \
+        traps: "Judged are the hosts that the scan contacted; those of further endpoints are only \
+                greeted. A missing intermediate goes unnoticed \
                 in browsers that keep a copy of it, and split-horizon DNS may show an internal \
                 certificate.",
-        run: tls::certificate_valid,
+        run: handshakes::certificate_valid,
     },
     Check {
         id: "tls-configuration",
@@ -103,10 +105,10 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A downgrade to a protocol version with known breaks gives tokens away.",
         fix: "Require TLS 1.2 or later, enable 1.3, and restrict TLS 1.2 to ECDHE suites with \
               authenticated encryption.",
-        traps: "Only ordinary handshakes are recorded: a connection that fell back to TLS 1.2 shows \
-                that 1.3 is not offered, but whether old versions and weak suites are refused needs \
-                handshakes that this version does not make. Shared platforms set this for all tenants.",
-        run: tls::configuration,
+        traps: "Old versions and weak suites show only in handshakes that offer nothing else, which \
+                are not made through a proxy. A connection that is closed without an alert counts as \
+                a refusal. Shared platforms set this for all tenants.",
+        run: handshakes::configuration,
     },
     Check {
         id: "tls-hsts",

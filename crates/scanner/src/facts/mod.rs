@@ -53,7 +53,13 @@ impl<'e> Facts<'e> {
     /// Reads the evidence. Never fails: what cannot be read is absent.
     #[must_use]
     pub fn new(evidence: &'e Evidence) -> Self {
-        let answers: Vec<Answer<'e>> = evidence.exchanges.iter().map(Answer::of).collect();
+        // Over a handshake nothing was asked: `hosts` reads those.
+        let answers: Vec<Answer<'e>> = evidence
+            .exchanges
+            .iter()
+            .filter(|exchange| !matches!(exchange.purpose, Purpose::Handshake(_)))
+            .map(Answer::of)
+            .collect();
         let mut by_purpose: BTreeMap<Purpose, Vec<usize>> = BTreeMap::new();
         for (position, answer) in answers.iter().enumerate() {
             by_purpose
@@ -122,7 +128,7 @@ impl<'e> Facts<'e> {
 
     // --- exchanges ------------------------------------------------------------------
 
-    /// All answers in order.
+    /// All answers in order, without the handshakes over which nothing was asked.
     #[must_use]
     pub fn answers(&self) -> &[Answer<'e>] {
         &self.answers

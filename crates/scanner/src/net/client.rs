@@ -29,8 +29,8 @@ const SESSION: &str = "mcp-session-id";
 
 /// One scan's side of the wire: its connections and what it must not write down.
 pub(super) struct Client<'s> {
-    settings: &'s Settings,
-    doors: Doors<'s>,
+    pub(super) settings: &'s Settings,
+    pub(super) doors: Doors<'s>,
     agent: Option<HeaderValue>,
     home: Option<url::Origin>,
     began: Instant,
@@ -125,7 +125,11 @@ impl<'s> Client<'s> {
             None => Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?,
         };
         let plaintext = ask.purpose == Purpose::Plaintext;
+        let hello = matches!(ask.purpose, Purpose::Handshake(_));
         let mut door = self.doors.to(&url, plaintext).await.inspect_err(|_| {
+            if hello {
+                return;
+            }
             exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
         })?;
         let gap = Duration::from_millis(u64::from(ask.gap_ms));
@@ -138,6 +142,12 @@ impl<'s> Client<'s> {
             .map_err(|_| doors::blocked(Rule::RetryAfter))?;
         let _creating = matches!(ask.purpose, Purpose::Register(_)).then(|| self.creating());
         exchange.after_ms = millis(self.began.elapsed());
+        if let Purpose::Handshake(offer) = ask.purpose {
+            let begun = super::instant();
+            let got = self.handshake(offer, &door).await;
+            exchange.took_ms = millis(begun.elapsed());
+            return got;
+        }
         if ask.fresh_connection {
             door = self.doors.afresh(&door)?;
         }

@@ -107,6 +107,11 @@ impl<'s> Doors<'s> {
         Ok(self.keep(door))
     }
 
+    /// The TLS settings of this scan, for handshakes over which nothing is asked.
+    pub(super) fn tls(&self) -> ClientConfig {
+        self.config.clone()
+    }
+
     /// Where a URL's origin lives, if it was opened before.
     pub(super) fn known(&self, url: &Url) -> Option<Place> {
         Some(self.opened(&url.origin().ascii_serialization())?.place)

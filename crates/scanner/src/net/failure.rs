@@ -33,6 +33,14 @@ pub(super) fn of_request(fault: &reqwest::Error, tls: bool) -> Failure {
     of_transfer(fault)
 }
 
+/// Why a handshake over which nothing is asked did not complete.
+pub(super) fn of_handshake(fault: &io::Error) -> Failure {
+    match find::<rustls::Error>(fault) {
+        Some(fault) => Failure::Tls(bounded(&fault.to_string())),
+        None => Failure::Tls("the connection was closed during the handshake".to_owned()),
+    }
+}
+
 /// Why a response did not arrive whole.
 pub(super) fn of_transfer(fault: &reqwest::Error) -> Failure {
     if fault.is_timeout() {
@@ -65,7 +73,7 @@ pub(super) fn wants_other_protocol(fault: &reqwest::Error) -> bool {
 }
 
 /// Whether the handshake ended because of the certificate.
-pub(super) fn is_certificate(fault: &reqwest::Error) -> bool {
+pub(super) fn is_certificate(fault: &(dyn Error + 'static)) -> bool {
     matches!(
         find::<rustls::Error>(fault),
         Some(rustls::Error::InvalidCertificate(_))

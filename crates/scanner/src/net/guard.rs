@@ -36,6 +36,8 @@ pub enum Rule {
     Peer,
     /// `--connect-to` names an address literal, which no mapping can redirect.
     MappedLiteral,
+    /// Connections go through a proxy, over which no handshake can be made by hand.
+    Proxied,
     /// The host asked to be left alone for longer than this scan lasts.
     RetryAfter,
 }
@@ -55,6 +57,7 @@ impl Rule {
             Self::Denied => "denied",
             Self::Peer => "peer",
             Self::MappedLiteral => "mapped_literal",
+            Self::Proxied => "proxied",
             Self::RetryAfter => "retry_after",
         }
     }

@@ -12,6 +12,7 @@ mod discover;
 mod doors;
 mod failure;
 pub mod guard;
+mod hello;
 mod names;
 mod own;
 pub mod pace;

@@ -13,7 +13,7 @@ use super::client::{Client, Slot, millis};
 use super::guard::Rule;
 use super::pace::Place;
 use crate::evidence::{
-    CimdVariant, DnsFault, Exchange, ExchangeId, Failure, Phase, Purpose, Stopped,
+    CimdVariant, DnsFault, Exchange, ExchangeId, Failure, Hello, Phase, Purpose, Stopped,
 };
 use crate::facts::outcome::{Answer, Outcome};
 use crate::plan::{Ask, Read, host_of};
@@ -232,7 +232,9 @@ impl<'s> Run<'s> {
 
     fn note(&self, host: &str, exchange: &Exchange) {
         let word = match &exchange.got {
-            Ok(response) => response.status.to_string(),
+            Ok(response) => response
+                .hello
+                .map_or_else(|| response.status.to_string(), Hello::words),
             Err(failure) => failure.word().to_owned(),
         };
         tracing::debug!(
@@ -359,7 +361,10 @@ impl<'s> Run<'s> {
 /// name that does not exist and the plaintext probe stay as they are.
 fn is_worth_repeating(exchange: &Exchange) -> bool {
     match exchange.purpose {
-        Purpose::Plaintext | Purpose::Cimd(CimdVariant::Stalling) => return false,
+        // What was made by hand is asked once.
+        Purpose::Plaintext | Purpose::Handshake(_) | Purpose::Cimd(CimdVariant::Stalling) => {
+            return false;
+        }
         // It may have been heard, and must not create a second client.
         Purpose::Register(_)
             if matches!(

@@ -1,5 +1,5 @@
-//! Documents of authorization servers, fetched once and shared by the scans of all servers
-//! that use them: half of the servers we know share their issuer with others.
+//! Documents of authorization servers and handshakes with their hosts, made once and shared by
+//! the scans of all servers that use them: half of the servers we know share their issuer with others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +31,7 @@ impl SharedDocuments {
             return None;
         }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, exchange) = known.get(&ask.url)?;
+        let (at, exchange) = known.get(&key(ask.purpose, &ask.url))?;
         if now.since(*at) >= self.lifetime_ms {
             return None;
         }
@@ -45,7 +45,9 @@ impl SharedDocuments {
 
     /// Remembers a document that was found.
     pub(super) fn learn(&self, exchange: &Exchange, endpoint: &str, now: Millis) {
-        let found = |response: &Response| response.status == 200 && !response.body.truncated;
+        let handshake = matches!(exchange.purpose, Purpose::Handshake(_));
+        let found =
+            |response: &Response| handshake || (response.status == 200 && !response.body.truncated);
         if !exchange.got.as_ref().is_ok_and(found)
             || exchange.follows.is_some()
             || exchange.shared.is_some()
@@ -58,16 +60,27 @@ impl SharedDocuments {
             known.retain(|_, (at, _)| now.since(*at) < self.lifetime_ms);
         }
         if known.len() < MOST {
-            known.insert(exchange.asked.url.clone(), (now, exchange.clone()));
+            known.insert(
+                key(exchange.purpose, &exchange.asked.url),
+                (now, exchange.clone()),
+            );
         }
     }
 
-    /// Only plain reads from hosts that are not the scanned one.
+    /// Only plain reads from, and handshakes with, hosts that are not the scanned one.
     fn shares(&self, purpose: Purpose, url: &str, endpoint: &str) -> bool {
         let document = matches!(
             purpose,
-            Purpose::AsMetadata(..) | Purpose::Jwks(_) | Purpose::PrmJwks
+            Purpose::AsMetadata(..) | Purpose::Jwks(_) | Purpose::PrmJwks | Purpose::Handshake(_)
         );
         self.lifetime_ms > 0 && document && host_of(url) != host_of(endpoint)
+    }
+}
+
+/// A document is known by its URL, whatever it was wanted for; a handshake also by its offer.
+fn key(purpose: Purpose, url: &str) -> String {
+    match purpose {
+        Purpose::Handshake(_) => format!("{} {url}", purpose.name()),
+        _ => url.to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
 use scanner::check::Severity;
-use scanner::evidence::{Depth, Evidence, Exchange, Failure, Stopped};
+use scanner::evidence::{Depth, Evidence, Exchange, Failure, Purpose, Stopped};
 use scanner::grade::grade;
 use scanner::net::{
     EndpointHeader, Guard, NetScanner, Observer, Pace, Rates, Settings as NetSettings,
@@ -497,7 +497,11 @@ impl Progress {
 
 fn line(exchange: &Exchange) -> String {
     let end = match &exchange.got {
-        Ok(response) => response.status.to_string(),
+        Ok(response) => match (response.hello, exchange.purpose) {
+            (Some(hello), _) => hello.words(),
+            (None, Purpose::Handshake(_)) => "handshake".to_owned(),
+            (None, _) => response.status.to_string(),
+        },
         Err(failure) => failure.word().to_owned(),
     };
     format!(

@@ -1,6 +1,8 @@
 //! An exchange as readers see it: request, answer, and a command line that asks again.
 
-use scanner::evidence::{Evidence, Exchange, Failure, Purpose};
+use scanner::evidence::{
+    Evidence, Exchange, Failure, Hello, Offer, Purpose, Response, TlsSeen, version_name,
+};
 
 use super::text::shell_word;
 use super::{Shown, time};
@@ -139,6 +141,9 @@ fn answer(exchange: &Exchange, max: usize) -> Answer {
             );
         }
     };
+    if let Purpose::Handshake(_) = exchange.purpose {
+        return handshake(response);
+    }
     let tone = match response.status {
         200..=399 => "ok",
         401 | 403 => "asks",
@@ -160,19 +165,33 @@ fn answer(exchange: &Exchange, max: usize) -> Answer {
     if body.text.chars().nth(max).is_some() {
         note.push_str(", the beginning is shown");
     }
-    let tls = response.tls.as_ref().map(|tls| {
-        let fault = match tls.fault {
-            Some(fault) => format!("certificate refused ({fault:?}), "),
-            None => String::new(),
-        };
-        Shown::new(&format!(
-            "TLS {}, {fault}issued by {}, valid to {}",
-            tls.version,
-            tls.issuer,
-            tls.not_after.rfc3339()
-        ))
-    });
+    let tls = response.tls.as_ref().map(tls_line);
     (response.status.to_string(), tone, head, shown, note, tls)
+}
+
+/// A handshake over which nothing was asked: its end stands where a status would.
+fn handshake(response: &Response) -> Answer {
+    let tls = response.tls.as_ref().map(tls_line);
+    let (outcome, words) = match response.hello {
+        Some(hello @ Hello::Chosen { version, .. }) => (version_name(version), hello.words()),
+        Some(hello @ (Hello::Alert(_) | Hello::Closed)) => ("refused".to_owned(), hello.words()),
+        Some(hello @ Hello::Unreadable) => ("unclear".to_owned(), hello.words()),
+        None => ("handshake".to_owned(), String::new()),
+    };
+    (outcome, "soft", words, Shown::default(), String::new(), tls)
+}
+
+fn tls_line(tls: &TlsSeen) -> Shown {
+    let fault = match tls.fault {
+        Some(fault) => format!("certificate refused ({fault:?}), "),
+        None => String::new(),
+    };
+    Shown::new(&format!(
+        "TLS {}, {fault}issued by {}, valid to {}",
+        tls.version,
+        tls.issuer,
+        tls.not_after.rfc3339()
+    ))
 }
 
 /// A failure in a sentence.
@@ -193,6 +212,9 @@ fn failed(failure: &Failure) -> String {
 #[must_use]
 pub fn curl(exchange: &Exchange) -> String {
     let asked = &exchange.asked;
+    if let Purpose::Handshake(offer) = exchange.purpose {
+        return s_client(offer, &asked.url);
+    }
     let mut line = String::from("curl -sS -i");
     if asked.method != "GET" {
         line.push_str(&format!(" -X {}", shell_word(&asked.method)));
@@ -208,6 +230,32 @@ pub fn curl(exchange: &Exchange) -> String {
     }
     line.push_str(&format!(" {}", shell_word(&asked.url)));
     line
+}
+
+/// A handshake again. Which old versions and suites it can offer depends on how the tool was
+/// built.
+fn s_client(offer: Offer, url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let host = url
+        .as_ref()
+        .and_then(url::Url::host_str)
+        .unwrap_or_default();
+    let port = url
+        .as_ref()
+        .and_then(url::Url::port_or_known_default)
+        .unwrap_or(443);
+    let offered = match offer {
+        Offer::Ordinary => "",
+        Offer::Old => " -tls1_1 -cipher ALL:@SECLEVEL=0",
+        Offer::Weak => " -tls1_2 -cipher kRSA:aNULL:eNULL:3DES:RC4:@SECLEVEL=0",
+        Offer::Broken => " -tls1_2 -cipher aNULL:eNULL:3DES:RC4:@SECLEVEL=0",
+        Offer::Tls13 => " -tls1_3",
+    };
+    format!(
+        "openssl s_client -connect {} -servername {}{offered}",
+        shell_word(&format!("{host}:{port}")),
+        shell_word(host)
+    )
 }
 
 /// What stands at a place of an exchange, for instance a header's value, in at most 300
@@ -243,7 +291,9 @@ pub fn excerpt(evidence: &Evidence, exchange: u32, at: &str) -> Option<Shown> {
 #[cfg(test)]
 mod tests {
     use super::{curl, excerpt};
-    use scanner::evidence::{Body, Depth, Evidence, Exchange, Purpose, Request, Response, Stopped};
+    use scanner::evidence::{
+        Body, Depth, Evidence, Exchange, Hello, Offer, Purpose, Request, Response, Stopped,
+    };
     use scanner::target::Target;
     use scanner::time::Millis;
 
@@ -304,6 +354,23 @@ mod tests {
             r#"curl -sS -i -X POST -H 'accept: application/json' --data-raw '{"id":"it'\''s"}' 'https://a.example/mcp?x=%27y%27'"#
                 .replace("%27", r"'\''")
         );
+    }
+
+    #[test]
+    fn a_handshake_is_told_by_its_end() {
+        let mut evidence = evidence();
+        let exchange = &mut evidence.exchanges[0];
+        exchange.purpose = Purpose::Handshake(Offer::Old);
+        exchange.asked.url = "https://a.example:8443/".into();
+        exchange.got = Ok(Response::of_handshake(None, None, Some(Hello::Alert(70))));
+        let view = &super::all(&evidence)[0];
+        assert_eq!((view.outcome.as_str(), view.tone), ("refused", "soft"));
+        assert_eq!(
+            view.response.to_string(),
+            "refused: alert 70 (protocol_version)"
+        );
+        assert!(view.curl.to_string().contains("s_client"));
+        assert!(view.curl.to_string().contains("a.example:8443"));
     }
 
     #[test]

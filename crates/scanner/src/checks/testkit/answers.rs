@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, ENDPOINT, ISSUER, PRM_URL, STARTED};
-use crate::evidence::{Body, Response, TlsSeen};
+use crate::evidence::{Body, Hello, Offer, Response, TlsSeen};
 use crate::plan::{Ask, HeaderValue};
 
 pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -133,6 +133,20 @@ pub(crate) fn jwks() -> Value {
         "x": "K5VVxLMgebO537oMLE5JY04zbGm1L6rgylpXTgoEgAw",
         "y": "nMsZ_A7hFxbYbyVgwP1BbC21FaRTKIzelP2KgnrzHMY",
     }] })
+}
+
+/// What a well configured host says to a hello made by hand.
+pub(super) fn good_hello(offer: Offer) -> Option<Hello> {
+    match offer {
+        Offer::Ordinary => None,
+        Offer::Old => Some(Hello::Alert(70)),
+        Offer::Weak | Offer::Broken => Some(Hello::Alert(40)),
+        Offer::Tls13 => Some(Hello::Chosen {
+            version: 0x0304,
+            suite: 0x1301,
+            group: Some(0x001d),
+        }),
+    }
 }
 
 pub(super) fn good_tls(url: &str) -> TlsSeen {

@@ -1,9 +1,10 @@
 //! Cases of the transport checks.
 
 use super::super::testkit::{
-    Case, ENDPOINT, Expect, World, case, challenge, changed, good_challenge, response, status, text,
+    Case, ENDPOINT, Expect, World, case, challenge, changed, good_challenge, judged, response,
+    status, text,
 };
-use crate::evidence::{Failure, Phase, Purpose, TlsFault, TlsSeen};
+use crate::evidence::{Failure, Hello, Offer, Phase, Purpose, TlsFault, TlsSeen};
 use crate::target::{Listing, Target};
 use Expect::{Fail, Inconclusive, Na, Pass, Warn};
 
@@ -112,10 +113,71 @@ pub(in crate::checks) const CASES: &[Case] = &[
         })
     }),
     case("tls-certificate-valid", Na, loopback),
-    // tls-configuration: old versions and weak suites show only in handshakes that are not made.
-    case("tls-configuration", Inconclusive, World::compliant),
-    case("tls-configuration", Warn("no_tls13"), || {
+    case("tls-certificate-valid", Warn("incomplete_chain"), || {
+        certificate("id.example.com", |tls| {
+            tls.repaired_from = Some("http://ca.example/issuing.cer".into());
+        })
+    }),
+    case("tls-certificate-valid", Fail("expired"), || {
+        // A host that is only greeted.
+        changed(|w| {
+            token_host(w);
+            w.tls(|ask, tls| {
+                if let (Purpose::Handshake(_), Some(tls)) = (ask.purpose, tls) {
+                    tls.fault = Some(TlsFault::Expired);
+                }
+            });
+        })
+    }),
+    // tls-configuration
+    case("tls-configuration", Pass, World::compliant),
+    case("tls-configuration", Pass, || changed(token_host)),
+    case("tls-configuration", Pass, || {
+        hello(|_, offer| (offer != Offer::Tls13).then_some(Ok(Hello::Closed)))
+    }),
+    case("tls-configuration", Pass, || {
+        // A server that prefers TLS 1.2 and has 1.3 all the same.
         certificate("id.example.com", |tls| tls.version = "1.2".into())
+    }),
+    case("tls-configuration", Inconclusive, || {
+        hello(|_, _| Some(Err(Failure::Blocked("proxied".into()))))
+    }),
+    case("tls-configuration", Inconclusive, || {
+        hello(|_, offer| (offer == Offer::Old).then_some(Err(Failure::Timeout(Phase::FirstByte))))
+    }),
+    case("tls-configuration", Inconclusive, || {
+        hello(|_, offer| (offer == Offer::Weak).then_some(Ok(Hello::Unreadable)))
+    }),
+    case("tls-configuration", Warn("no_tls13"), || {
+        let mut world = hello(|_, offer| (offer == Offer::Tls13).then_some(Ok(Hello::Alert(70))));
+        world.tls(|_, tls| {
+            if let Some(tls) = tls {
+                tls.version = "1.2".into();
+            }
+        });
+        world
+    }),
+    case("tls-configuration", Warn("static_rsa"), || {
+        hello(|host, offer| match (host, offer) {
+            ("id.example.com", Offer::Weak) => Some(chosen(0x0303, 0x009c)),
+            _ => None,
+        })
+    }),
+    case("tls-configuration", Fail("broken_suite"), || {
+        // It prefers static RSA with AES; 3DES shows when nothing else is offered.
+        hello(|host, offer| match (host, offer) {
+            ("id.example.com", Offer::Weak) => Some(chosen(0x0303, 0x009c)),
+            ("id.example.com", Offer::Broken) => Some(chosen(0x0303, 0x000a)),
+            _ => None,
+        })
+    }),
+    case("tls-configuration", Fail("broken_suite"), || {
+        hello(|_, offer| (offer == Offer::Weak).then(|| chosen(0x0303, 0x0001)))
+    }),
+    case("tls-configuration", Fail("old_version"), || {
+        hello(|host, offer| {
+            (host == "mcp.example.com" && offer == Offer::Old).then(|| chosen(0x0301, 0xc013))
+        })
     }),
     case("tls-configuration", Fail("old_version"), || {
         certificate("mcp.example.com", |tls| tls.version = "1.0".into())
@@ -224,6 +286,26 @@ fn loopback() -> World {
     world
 }
 
+/// The compliant server, whose hosts answer hellos in their own way.
+fn hello(rule: fn(&str, Offer) -> Option<Result<Hello, Failure>>) -> World {
+    changed(|w| {
+        w.hello(rule);
+    })
+}
+
+fn chosen(version: u16, suite: u16) -> Result<Hello, Failure> {
+    Ok(Hello::Chosen {
+        version,
+        suite,
+        group: None,
+    })
+}
+
+/// The token endpoint lives on a host of which nothing is asked.
+fn token_host(world: &mut World) {
+    world.asm(|asm| asm["token_endpoint"] = "https://tokens.example.com/token".into());
+}
+
 fn plaintext(answer: Result<crate::evidence::Response, Failure>) -> World {
     changed(|w| {
         w.on(|ask| ask.url == HTTP, answer);
@@ -279,4 +361,46 @@ fn redirected(status: u16, to: &'static str) -> World {
             challenge(&good_challenge(None)),
         );
     })
+}
+
+#[test]
+fn the_severity_of_bad_tls_follows_how_bad_it_is() {
+    use crate::check::{Severity, Verdict};
+    for (version, suite, expected) in [
+        (0x0300, 0x0005, Some(Severity::High)),
+        (0x0303, 0x0001, Some(Severity::High)),
+        (0x0302, 0x002f, None),
+        (0x0303, 0x0005, None),
+    ] {
+        let mut world = World::compliant();
+        world.hello(move |_, offer| (offer == Offer::Weak).then(|| chosen(version, suite)));
+        let said = judged("tls-configuration", crate::spec::Revision::HEADLINE, &world);
+        match said {
+            Ok(Verdict::Fail(fault)) => assert_eq!(fault.severity, expected, "{suite:04x}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_host_is_greeted_four_times_at_most() {
+    let world = hello(|_, offer| (offer == Offer::Weak).then(|| chosen(0x0303, 0x002f)));
+    let evidence = world.scan();
+    let greetings = |host: &str| {
+        evidence
+            .exchanges
+            .iter()
+            .filter(|e| matches!(e.purpose, Purpose::Handshake(_)))
+            .filter(|e| e.asked.url == format!("https://{host}/"))
+            .count()
+    };
+    // The ordinary requests made one more.
+    assert_eq!(greetings("mcp.example.com"), 3);
+    assert_eq!(greetings("id.example.com"), 3);
+    let evidence = World::compliant().scan();
+    let all = evidence
+        .exchanges
+        .iter()
+        .filter(|e| matches!(e.purpose, Purpose::Handshake(_)));
+    assert_eq!(all.count(), 4);
 }

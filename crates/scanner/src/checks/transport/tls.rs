@@ -1,18 +1,13 @@
-//! What was seen of https, of port 80, of certificates and of HSTS.
+//! What was seen of https, of port 80 and of HSTS.
 
 use url::{Host, Url};
 
-use crate::check::{
-    Cause, Fault, Judgement, Na, Place, Unmet, Verdict, fail, inconclusive, na, warn,
-};
-use crate::evidence::{ExchangeId, Failure, Purpose, Response, TlsFault};
-use crate::facts::hosts::{self, SecureHost};
+use crate::check::{Cause, Fault, Judgement, Na, Place, Verdict, fail, inconclusive, na, warn};
+use crate::evidence::{Failure, Purpose, Response};
 use crate::facts::outcome::{Answer, Outcome};
 use crate::facts::{Facts, outcome, quote, relation, settle};
 use crate::spec::Revision;
 
-/// A leaf with less than this left is about to expire.
-const SOON_MS: i64 = 14 * 86_400_000;
 /// The shortest `max-age` that passes: 180 days in seconds.
 const HSTS_MIN: u64 = 15_552_000;
 
@@ -185,99 +180,6 @@ fn without_mcp(answer: &Answer<'_>, response: &Response) -> Judgement {
         500..=599 => inconclusive(Cause::ServerFault),
         _ => inconclusive(Cause::Other("unclear_answer")),
     }
-}
-
-/// The hosts asked over https, or why there is nothing to say of TLS.
-fn hosts<'e>(facts: &Facts<'e>) -> Result<Vec<SecureHost<'e>>, Unmet> {
-    let hosts = hosts::secure(facts);
-    if !hosts.is_empty() {
-        return Ok(hosts);
-    }
-    na(if facts.trusted_loopback(facts.endpoint()) {
-        Na::Loopback
-    } else {
-        Na::Other("no_tls")
-    })
-}
-
-pub(super) fn certificate_valid(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let hosts = hosts(facts)?;
-    let bad: Vec<(&SecureHost<'_>, ExchangeId, TlsFault)> = hosts
-        .iter()
-        .filter_map(|host| {
-            let (id, fault) = host
-                .seen
-                .iter()
-                .find_map(|(id, tls)| Some((*id, tls.fault?)))?;
-            Some((host, id, fault))
-        })
-        .collect();
-    if let [(host, id, fault), rest @ ..] = bad.as_slice() {
-        let (reason, said) = match fault {
-            TlsFault::Untrusted => ("untrusted", "leads to no trusted root"),
-            TlsFault::Expired => ("expired", "has expired"),
-            TlsFault::NotYetValid => ("not_yet_valid", "is not valid yet"),
-            TlsFault::WrongName => ("wrong_name", "does not name the host"),
-            TlsFault::Invalid => ("invalid", "is refused by the verifier"),
-        };
-        let fault = Fault::new(
-            reason,
-            format!("The certificate of {} {said}.", quote(&host.name)),
-            Place::new(*id, "tls"),
-        );
-        return fail(
-            rest.iter()
-                .fold(fault, |fault, (_, id, _)| fault.and(Place::new(*id, "tls"))),
-        );
-    }
-    if hosts.iter().any(|host| host.seen.is_empty()) {
-        return inconclusive(Cause::Other("handshake_incomplete"));
-    }
-    let soon = hosts
-        .iter()
-        .flat_map(|host| host.seen.iter().map(move |(id, tls)| (host, *id, tls)))
-        .map(|(host, id, tls)| (tls.not_after.since(facts.evidence.started), host, id))
-        .filter(|(left, ..)| *left <= SOON_MS)
-        .min_by_key(|(left, ..)| *left);
-    match soon {
-        None => Ok(Verdict::Pass),
-        Some((left, host, id)) => warn(Fault::new(
-            "expires_soon",
-            format!(
-                "The certificate of {} has {} days left.",
-                quote(&host.name),
-                left.max(0) / 86_400_000
-            ),
-            Place::new(id, "tls"),
-        )),
-    }
-}
-
-pub(super) fn configuration(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let hosts = hosts(facts)?;
-    let negotiated = |wanted: fn(&str) -> bool| {
-        hosts.iter().find_map(|host| {
-            let (id, tls) = host.seen.iter().find(|(_, tls)| wanted(&tls.version))?;
-            Some((quote(&host.name), *id, tls.version.as_str()))
-        })
-    };
-    if let Some((host, id, version)) = negotiated(|version| !matches!(version, "1.2" | "1.3")) {
-        return fail(Fault::new(
-            "old_version",
-            format!("{host} negotiated TLS {}.", quote(version)),
-            Place::new(id, "tls"),
-        ));
-    }
-    if let Some((host, id, _)) = negotiated(|version| version == "1.2") {
-        return warn(Fault::new(
-            "no_tls13",
-            format!("{host} answers a client that offers TLS 1.3 with TLS 1.2."),
-            Place::new(id, "tls"),
-        ));
-    }
-    // Whether TLS 1.1 and weak suites are refused shows only in handshakes that offer nothing
-    // else, and those were not made.
-    inconclusive(Cause::Other("handshakes_not_captured"))
 }
 
 /// How a host stands with HSTS.
