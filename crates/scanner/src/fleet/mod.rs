@@ -2,8 +2,10 @@
 //! certificates of an authority that only this process trusts: for `authdex demo`, for
 //! tests of the whole path, and for benchmarks. No outside name is ever resolved.
 
+pub mod authorization;
 pub mod demo;
 pub mod reply;
+pub mod tokens;
 pub mod world;
 
 use std::convert::Infallible;

@@ -22,7 +22,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(key, _)| key == name)
@@ -44,7 +44,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn status(status: u16) -> Self {
+    pub(super) fn status(status: u16) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -53,30 +53,30 @@ impl Reply {
         }
     }
 
-    fn json(status: u16, body: &Value) -> Self {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
         Self::status(status)
             .with("content-type", "application/json")
             .body(body.to_string())
     }
 
-    fn document(body: &Value) -> Self {
+    pub(super) fn document(body: &Value) -> Self {
         Self::json(200, body)
             .with("cache-control", "public, max-age=3600")
             .with("access-control-allow-origin", "*")
     }
 
-    fn html(status: u16, body: &str) -> Self {
+    pub(super) fn html(status: u16, body: &str) -> Self {
         Self::status(status)
             .with("content-type", "text/html; charset=utf-8")
             .body(body.to_owned())
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    fn body(mut self, body: String) -> Self {
+    pub(super) fn body(mut self, body: String) -> Self {
         self.body = body;
         self
     }
@@ -121,7 +121,7 @@ fn of_authorization_server(server: &AuthorizationServer, asked: &Asked) -> Reply
         "/.well-known/oauth-authorization-server" => document(&server.oauth),
         "/.well-known/openid-configuration" => document(&server.oidc),
         "/jwks" => Reply::document(&server.keys),
-        _ => Reply::status(404),
+        _ => super::authorization::reply(server, asked).unwrap_or_else(|| Reply::status(404)),
     }
 }
 

@@ -3,6 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::FleetError;
+use super::authorization::{Endpoints, Fault, Login};
+use super::tokens::Ledger;
+
 /// Everything that is served.
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -136,7 +140,7 @@ pub struct Prm {
     pub document: Value,
 }
 
-/// One authorization server: only its metadata and keys are ever read.
+/// One authorization server. Only its metadata and keys are read unless it has endpoints.
 #[derive(Debug, Clone)]
 pub struct AuthorizationServer {
     /// Host name.
@@ -147,6 +151,8 @@ pub struct AuthorizationServer {
     pub oidc: Option<Value>,
     /// Key set.
     pub keys: Value,
+    /// Authorization, token and introspection endpoints, if there are any.
+    pub endpoints: Option<Endpoints>,
 }
 
 impl McpServer {
@@ -233,7 +239,47 @@ impl AuthorizationServer {
                 "x": "wXQDyma2QZJfXPZHtzNSuaFAcOmmiYDwVkJixbSYDXU",
                 "y": "bMC7vAt9IPUVDRcHC9Gr6XwGO-64hRq-tp4LdOjfL6U",
             }] }),
+            endpoints: None,
         }
+    }
+
+    /// The same with endpoints that do everything right, and with their keys: tokens are issued
+    /// for these resources.
+    ///
+    /// # Errors
+    ///
+    /// If no key can be made.
+    pub fn with_endpoints(mut self, resources: &[&str]) -> Result<Self, FleetError> {
+        let ledger = Ledger::new()?;
+        self.keys = ledger.key_set();
+        self.endpoints = Some(Endpoints::good(ledger, resources));
+        let base = format!("https://{}", self.host);
+        Ok(self.with(|document| {
+            document["introspection_endpoint"] = format!("{base}/introspect").into();
+            document["revocation_endpoint"] = format!("{base}/revoke").into();
+            document["introspection_endpoint_auth_methods_supported"] =
+                json!(["client_secret_basic"]);
+            document["revocation_endpoint_auth_methods_supported"] = json!(["none"]);
+            document["token_endpoint_auth_methods_supported"] = json!(["none"]);
+        }))
+    }
+
+    /// The same with these wrong behaviours of its endpoints.
+    #[must_use]
+    pub fn faulty(mut self, faults: &[Fault]) -> Self {
+        if let Some(endpoints) = &mut self.endpoints {
+            endpoints.faults.extend_from_slice(faults);
+        }
+        self
+    }
+
+    /// The same with another answer to valid authorization requests.
+    #[must_use]
+    pub fn login(mut self, login: Login) -> Self {
+        if let Some(endpoints) = &mut self.endpoints {
+            endpoints.login = login;
+        }
+        self
     }
 
     /// Changes the RFC 8414 metadata, if it is served.
