@@ -1,18 +1,19 @@
 //! Which product an authorization server is, by its metadata alone (catalogue section (e)).
 //!
-//! For explanations and for the few rules that a vendor's behaviour decides; a verdict never
-//! depends on a name otherwise. What products do changes quickly: the table is data with a
-//! date, kinds of evidence are tried in the order host, issuer path, endpoint paths, members,
-//! and observed metadata always outweighs the table.
+//! For explanations, for attribution, and for the few rules that a vendor's behaviour decides;
+//! a verdict never depends on a name otherwise. What products do changes quickly: [`table`] is
+//! data with a date, kinds of evidence are tried in the order host, issuer path, endpoint
+//! paths, members, challenge, and observed metadata always outweighs the table.
+
+pub mod table;
 
 use serde_json::{Map, Value};
 use url::Url;
 
-/// When the table was last verified.
-pub const AS_OF: &str = "2026-11-25";
+use table::{Entry, Kind, Members, Rule, Trait, fits};
 
 /// A recognised product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Product {
     /// Kebab-case, stable.
     pub id: &'static str,
@@ -20,6 +21,8 @@ pub struct Product {
     pub name: &'static str,
     /// What gave it away.
     pub basis: Basis,
+    /// All that the table knows of it.
+    pub entry: &'static Entry,
 }
 
 /// What gave a product away, the strongest first.
@@ -33,6 +36,8 @@ pub enum Basis {
     EndpointPaths,
     /// Members and values that only this product writes.
     Members,
+    /// The wording of the challenge at the MCP server that it is part of.
+    Challenge,
 }
 
 impl Basis {
@@ -44,6 +49,7 @@ impl Basis {
             Self::IssuerPath => "issuer path",
             Self::EndpointPaths => "endpoint paths",
             Self::Members => "characteristic members",
+            Self::Challenge => "challenge text",
         }
     }
 }
@@ -53,7 +59,7 @@ impl Product {
     /// this issuer: only the second version of the endpoints does.
     #[must_use]
     pub fn scopes_below_resource(&self, issuer: &str) -> bool {
-        self.id == "entra"
+        self.has(Trait::ScopesBelowResource)
             && Url::parse(issuer)
                 .is_ok_and(|url| url.path().trim_end_matches('/').ends_with("/v2.0"))
     }
@@ -61,392 +67,148 @@ impl Product {
     /// Whether this product is known to support S256 without listing it.
     #[must_use]
     pub fn hides_s256(&self) -> bool {
-        matches!(self.id, "entra" | "cognito")
+        self.has(Trait::HidesS256)
     }
 
     /// Whether this product is known to publish an OpenID configuration and no RFC 8414
     /// document.
     #[must_use]
     pub fn openid_only(&self) -> bool {
-        matches!(self.id, "entra" | "cognito" | "google")
+        self.has(Trait::OpenidOnly)
     }
 
     /// Whether this product by design has its endpoints under other domains than its issuer.
     #[must_use]
     pub fn spreads_endpoints(&self) -> bool {
-        matches!(self.id, "google" | "cognito")
+        self.has(Trait::SpreadsEndpoints)
+    }
+
+    /// Whether the product is a part of the MCP server.
+    #[must_use]
+    pub fn is_library(&self) -> bool {
+        self.entry.kind == Kind::Library
+    }
+
+    /// What the table says of a check's finding with this reason code.
+    #[must_use]
+    pub fn rule(&self, check: &str, reason: &str) -> Option<&'static Rule> {
+        self.entry.rules.iter().find(|rule| {
+            rule.checks.iter().any(|id| id == check)
+                && (rule.reasons.is_empty() || rule.reasons.iter().any(|code| code == reason))
+        })
+    }
+
+    fn has(&self, wanted: Trait) -> bool {
+        self.entry.traits.contains(&wanted)
     }
 }
 
-/// A host name.
-enum Host {
-    Is(&'static str),
-    Below(&'static str),
-    /// Begins and ends so, with something between.
-    Between(&'static str, &'static str),
-}
-
-impl Host {
-    fn matches(&self, host: &str) -> bool {
-        match self {
-            Self::Is(name) => host == *name,
-            Self::Below(parent) => host
-                .strip_suffix(parent)
-                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-            Self::Between(start, end) => {
-                host.len() > start.len() + end.len()
-                    && host.starts_with(start)
-                    && host.ends_with(end)
-            }
-        }
+impl Members {
+    fn hold(&self, document: &Map<String, Value>) -> bool {
+        let has = |name: &String| document.contains_key(name);
+        let yes = |name: &String| document.get(name) == Some(&Value::Bool(true));
+        let same = self.same.windows(2).all(|pair| {
+            document.contains_key(&pair[0]) && document.get(&pair[0]) == document.get(&pair[1])
+        });
+        self.has.iter().all(has)
+            && self.yes.iter().all(yes)
+            && same
+            && self
+                .paths
+                .iter()
+                .all(|(name, shape)| path_fits(document, name, shape))
+            && (self.auth_methods.is_empty() || methods_are(document, &self.auth_methods))
     }
-}
-
-/// The shape of a path, a trailing slash aside.
-enum Shape {
-    Is(&'static str),
-    Ends(&'static str),
-    Has(&'static str),
-}
-
-impl Shape {
-    fn matches(&self, path: &str) -> bool {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        match self {
-            Self::Is(whole) => path == *whole,
-            Self::Ends(end) => path.ends_with(end),
-            Self::Has(part) => path.contains(part),
-        }
-    }
-}
-
-/// How one product is known. Within a field every entry of `endpoints` must match, of the
-/// others one is enough.
-struct Mark {
-    id: &'static str,
-    name: &'static str,
-    hosts: &'static [Host],
-    issuer_paths: &'static [Shape],
-    endpoints: &'static [(&'static str, Shape)],
-    members: fn(&Map<String, Value>) -> bool,
-}
-
-const AUTHORIZE: &str = "authorization_endpoint";
-const TOKEN: &str = "token_endpoint";
-const REGISTER: &str = "registration_endpoint";
-const KEYS: &str = "jwks_uri";
-
-fn nothing(_: &Map<String, Value>) -> bool {
-    false
-}
-
-fn has(document: &Map<String, Value>, name: &str) -> bool {
-    document.contains_key(name)
 }
 
 /// The token endpoint's authentication methods are exactly these, in any order.
-fn methods_are(document: &Map<String, Value>, wanted: &[&str]) -> bool {
+fn methods_are(document: &Map<String, Value>, wanted: &[String]) -> bool {
     document
         .get("token_endpoint_auth_methods_supported")
         .and_then(Value::as_array)
         .is_some_and(|list| {
             list.len() == wanted.len()
-                && list
-                    .iter()
-                    .all(|item| item.as_str().is_some_and(|item| wanted.contains(&item)))
+                && list.iter().all(|item| {
+                    item.as_str()
+                        .is_some_and(|item| wanted.iter().any(|method| method == item))
+                })
         })
 }
 
-/// The endpoints of the official server libraries: `/authorize` and `/token` at the root.
-fn plain_endpoints(document: &Map<String, Value>) -> bool {
-    [(AUTHORIZE, "/authorize"), (TOKEN, "/token")]
-        .iter()
-        .all(|(name, path)| path_of(document, name).as_deref() == Some(*path))
+/// The path of an endpoint fits a pattern, a trailing slash aside.
+fn path_fits(document: &Map<String, Value>, name: &str, pattern: &str) -> bool {
+    document
+        .get(name)
+        .and_then(Value::as_str)
+        .and_then(|text| Url::parse(text).ok())
+        .is_some_and(|url| fits(pattern, bare(url.path()), 0))
 }
 
-fn path_of(document: &Map<String, Value>, name: &str) -> Option<String> {
-    let url = Url::parse(document.get(name)?.as_str()?).ok()?;
-    Some(url.path().to_owned())
-}
-
-const NONE: Mark = Mark {
-    id: "",
-    name: "",
-    hosts: &[],
-    issuer_paths: &[],
-    endpoints: &[],
-    members: nothing,
-};
-
-/// Products in the order in which they are tried within one kind of evidence.
-const MARKS: &[Mark] = &[
-    Mark {
-        id: "entra",
-        name: "Microsoft Entra ID",
-        hosts: &[
-            Host::Is("login.microsoftonline.com"),
-            Host::Is("login.microsoftonline.us"),
-            Host::Is("login.partner.microsoftonline.cn"),
-            Host::Is("sts.windows.net"),
-            Host::Below("ciamlogin.com"),
-            Host::Below("b2clogin.com"),
-        ],
-        endpoints: &[
-            (AUTHORIZE, Shape::Ends("/oauth2/v2.0/authorize")),
-            (TOKEN, Shape::Ends("/oauth2/v2.0/token")),
-        ],
-        members: |document| {
-            has(document, "tenant_region_scope") || has(document, "cloud_instance_name")
-        },
-        ..NONE
-    },
-    Mark {
-        id: "auth0",
-        name: "Auth0",
-        hosts: &[Host::Below("auth0.com")],
-        endpoints: &[
-            (TOKEN, Shape::Is("/oauth/token")),
-            (REGISTER, Shape::Is("/oidc/register")),
-        ],
-        members: |document| has(document, "mfa_challenge_endpoint"),
-        ..NONE
-    },
-    Mark {
-        id: "okta",
-        name: "Okta",
-        hosts: &[
-            Host::Below("okta.com"),
-            Host::Below("oktapreview.com"),
-            Host::Below("okta-emea.com"),
-        ],
-        endpoints: &[
-            (AUTHORIZE, Shape::Ends("/v1/authorize")),
-            (KEYS, Shape::Ends("/v1/keys")),
-            (AUTHORIZE, Shape::Has("/oauth2/")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "keycloak",
-        name: "Keycloak",
-        issuer_paths: &[Shape::Has("/realms/")],
-        endpoints: &[(AUTHORIZE, Shape::Ends("/protocol/openid-connect/auth"))],
-        ..NONE
-    },
-    Mark {
-        id: "google",
-        name: "Google",
-        hosts: &[Host::Is("accounts.google.com")],
-        ..NONE
-    },
-    Mark {
-        id: "cognito",
-        name: "Amazon Cognito",
-        hosts: &[
-            Host::Between("cognito-idp.", ".amazonaws.com"),
-            Host::Between("cognito-idp.", ".amazonaws.com.cn"),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "workos",
-        name: "WorkOS AuthKit",
-        hosts: &[Host::Below("authkit.app")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Is("/oauth2/authorize")),
-            (TOKEN, Shape::Is("/oauth2/token")),
-            (REGISTER, Shape::Is("/oauth2/register")),
-            (KEYS, Shape::Is("/oauth2/jwks")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "stytch",
-        name: "Stytch",
-        hosts: &[Host::Below("stytch.com")],
-        ..NONE
-    },
-    Mark {
-        id: "descope",
-        name: "Descope",
-        hosts: &[Host::Is("api.descope.com"), Host::Below("descope.com")],
-        issuer_paths: &[Shape::Has("/v1/apps/agentic/")],
-        endpoints: &[(AUTHORIZE, Shape::Has("/oauth2/v1/apps/agentic/"))],
-        ..NONE
-    },
-    Mark {
-        id: "clerk",
-        name: "Clerk",
-        hosts: &[Host::Below("clerk.accounts.dev")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Is("/oauth/authorize")),
-            ("introspection_endpoint", Shape::Is("/oauth/token_info")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "scalekit",
-        name: "Scalekit",
-        hosts: &[
-            Host::Below("scalekit.com"),
-            Host::Below("scalekit.dev"),
-            Host::Below("scalekit.cloud"),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "supabase",
-        name: "Supabase Auth",
-        hosts: &[Host::Below("supabase.co")],
-        issuer_paths: &[Shape::Is("/auth/v1")],
-        endpoints: &[(REGISTER, Shape::Ends("/oauth/clients/register"))],
-        ..NONE
-    },
-    Mark {
-        id: "oracle-iam",
-        name: "Oracle IAM identity domains",
-        hosts: &[Host::Below("identity.oraclecloud.com")],
-        ..NONE
-    },
-    Mark {
-        id: "ping",
-        name: "Ping Identity",
-        hosts: &[
-            Host::Between("auth.pingone.", ""),
-            Host::Below("forgeblocks.com"),
-        ],
-        issuer_paths: &[Shape::Has("/am/oauth2")],
-        ..NONE
-    },
-    Mark {
-        id: "ory",
-        name: "Ory Hydra",
-        hosts: &[Host::Below("projects.oryapis.com")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Is("/oauth2/auth")),
-            (TOKEN, Shape::Is("/oauth2/token")),
-        ],
-        members: |document| has(document, "credentials_endpoint_draft_00"),
-        ..NONE
-    },
-    Mark {
-        id: "zitadel",
-        name: "Zitadel",
-        endpoints: &[
-            (AUTHORIZE, Shape::Is("/oauth/v2/authorize")),
-            (KEYS, Shape::Is("/oauth/v2/keys")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "curity",
-        name: "Curity",
-        issuer_paths: &[Shape::Ends("/oauth-anonymous")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Ends("/oauth-authorize")),
-            (TOKEN, Shape::Ends("/oauth-token")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "logto",
-        name: "Logto",
-        hosts: &[Host::Below("logto.app")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Is("/oidc/auth")),
-            (TOKEN, Shape::Is("/oidc/token")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "better-auth",
-        name: "better-auth",
-        issuer_paths: &[Shape::Ends("/api/auth")],
-        endpoints: &[
-            (AUTHORIZE, Shape::Ends("/api/auth/oauth2/authorize")),
-            (TOKEN, Shape::Ends("/api/auth/oauth2/token")),
-        ],
-        ..NONE
-    },
-    Mark {
-        id: "github",
-        name: "GitHub",
-        hosts: &[Host::Is("github.com")],
-        ..NONE
-    },
-    Mark {
-        id: "workers-oauth-provider",
-        name: "Cloudflare workers-oauth-provider",
-        members: |document| {
-            has(document, TOKEN) && document.get("revocation_endpoint") == document.get(TOKEN)
-        },
-        ..NONE
-    },
-    Mark {
-        id: "mcp-typescript",
-        name: "MCP TypeScript server library",
-        members: |document| {
-            plain_endpoints(document) && methods_are(document, &["client_secret_post", "none"])
-        },
-        ..NONE
-    },
-    Mark {
-        id: "fastmcp",
-        name: "FastMCP",
-        members: |document| {
-            python_library(document)
-                && document.get("client_id_metadata_document_supported") == Some(&Value::Bool(true))
-        },
-        ..NONE
-    },
-    Mark {
-        id: "mcp-python",
-        name: "MCP Python server library",
-        members: python_library,
-        ..NONE
-    },
-];
-
-fn python_library(document: &Map<String, Value>) -> bool {
-    plain_endpoints(document)
-        && methods_are(document, &["client_secret_post", "client_secret_basic"])
+fn bare(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 /// The product behind an issuer, as far as its identifier and, if it was found, its metadata
 /// tell. Text that is no URL is never recognised.
 #[must_use]
 pub fn recognise(issuer: &str, document: Option<&Map<String, Value>>) -> Option<Product> {
+    recognise_with(issuer, document, &[])
+}
+
+/// The same with the challenges of an MCP server on the issuer's own host: the weakest signal.
+#[must_use]
+pub fn recognise_with(
+    issuer: &str,
+    document: Option<&Map<String, Value>>,
+    challenges: &[&str],
+) -> Option<Product> {
     let url = Url::parse(issuer).ok()?;
     let host = url.host_str()?.to_ascii_lowercase();
-    let by = |basis: Basis, known: &dyn Fn(&Mark) -> bool| {
-        MARKS.iter().find(|mark| known(mark)).map(|mark| Product {
-            id: mark.id,
-            name: mark.name,
-            basis,
-        })
+    let by = |basis: Basis, known: &dyn Fn(&Entry) -> bool| {
+        table::table()
+            .products
+            .iter()
+            .find(|entry| known(entry))
+            .map(|entry| Product {
+                id: &entry.id,
+                name: &entry.name,
+                basis,
+                entry,
+            })
     };
-    by(Basis::Host, &|mark| {
-        mark.hosts.iter().any(|name| name.matches(&host))
+    by(Basis::Host, &|entry| {
+        entry.host.iter().any(|name| fits(name, &host, 1))
     })
     .or_else(|| {
-        by(Basis::IssuerPath, &|mark| {
-            mark.issuer_paths
-                .iter()
-                .any(|shape| shape.matches(url.path()))
+        by(Basis::IssuerPath, &|entry| {
+            let path = bare(url.path());
+            entry.issuer_path.iter().any(|shape| fits(shape, path, 0))
         })
     })
     .or_else(|| {
         let document = document?;
-        by(Basis::EndpointPaths, &|mark| {
-            !mark.endpoints.is_empty()
-                && mark.endpoints.iter().all(|(name, shape)| {
-                    path_of(document, name).is_some_and(|path| shape.matches(&path))
-                })
+        by(Basis::EndpointPaths, &|entry| {
+            !entry.endpoints.is_empty()
+                && entry
+                    .endpoints
+                    .iter()
+                    .all(|(name, shape)| path_fits(document, name, shape))
         })
     })
     .or_else(|| {
         let document = document?;
-        by(Basis::Members, &|mark| (mark.members)(document))
+        by(Basis::Members, &|entry| {
+            entry.members.iter().any(|members| members.hold(document))
+        })
+    })
+    .or_else(|| {
+        by(Basis::Challenge, &|entry| {
+            entry.challenge.iter().any(|shape| {
+                challenges
+                    .iter()
+                    .any(|text| fits(shape, &text.to_ascii_lowercase(), 0))
+            })
+        })
     })
 }
 
@@ -536,10 +298,78 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_unique() {
-        let mut ids: Vec<&str> = MARKS.iter().map(|mark| mark.id).collect();
+    fn challenges_are_the_last_resort() {
+        let text = "Bearer realm=\"OAuth\", resource_metadata=\"https://w.acme.dev/prm\"";
+        let known = recognise_with("https://w.acme.dev", None, &[text]).expect("a product");
+        assert_eq!(
+            (known.id, known.basis),
+            ("workers-oauth-provider", Basis::Challenge)
+        );
+        let other = recognise_with("https://acme.auth0.com/", None, &[text]).expect("a product");
+        assert_eq!(other.id, "auth0");
+        assert!(recognise("https://w.acme.dev", None).is_none());
+    }
+
+    #[test]
+    fn stars_stand_for_something() {
+        for (pattern, text, least, wanted) in [
+            ("*.auth0.com", "acme.auth0.com", 1, true),
+            ("*.auth0.com", ".auth0.com", 1, false),
+            ("*/v1/keys", "/v1/keys", 0, true),
+            ("*/oauth2/*v1/authorize", "/oauth2/v1/authorize", 0, true),
+            (
+                "*/oauth2/*v1/authorize",
+                "/oauth2/default/v1/authorize",
+                0,
+                true,
+            ),
+            ("*/oauth2/*v1/authorize", "/oauth/v1/authorize", 0, false),
+            ("*ä", "öä", 1, true),
+            ("", "", 0, true),
+        ] {
+            assert_eq!(
+                table::fits(pattern, text, least),
+                wanted,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_is_whole() {
+        let table = table::table();
+        let dated = |date: &str| date.starts_with("20") && date <= table.as_of.as_str();
+        let mut ids: Vec<&str> = table
+            .products
+            .iter()
+            .map(|entry| entry.id.as_str())
+            .collect();
+        assert!(ids.len() >= 24, "{}", ids.len());
+        for entry in &table.products {
+            let signals = [&entry.host, &entry.issuer_path, &entry.challenge];
+            assert!(
+                signals.iter().any(|list| !list.is_empty())
+                    || !entry.endpoints.is_empty()
+                    || !entry.members.is_empty(),
+                "{} has no signal",
+                entry.id
+            );
+            assert!(!entry.support.statements().is_empty(), "{}", entry.id);
+            for rule in &entry.rules {
+                assert!(rule.date.as_deref().is_none_or(dated), "{}", entry.id);
+                assert!(!rule.because.ends_with('.'), "{}", rule.because);
+                for check in &rule.checks {
+                    assert!(
+                        crate::checks::by_id(check).is_some(),
+                        "{}: there is no check {check}",
+                        entry.id
+                    );
+                }
+            }
+        }
+        let count = ids.len();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), MARKS.len());
+        assert_eq!(ids.len(), count, "an id stands twice");
     }
 }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::attribution::{attribute, product_of};
 use crate::check::Place;
 use crate::evidence::{Depth, Evidence, SCHEMA as EVIDENCE_SCHEMA};
 use crate::facts::Facts;
 use crate::report::{
-    AuthorizationServer, EvidenceInfo, ExchangeIndex, Finding, Grade, OtherVerdict, Publication,
-    Report, ReportTarget, Requests, SCHEMA, ScannerInfo,
+    AuthorizationServer, EvidenceInfo, ExchangeIndex, Finding, FindingVerdict, Grade, OtherVerdict,
+    Publication, Report, ReportTarget, Requests, SCHEMA, ScannerInfo,
 };
 use crate::rubric::Rubric;
 use crate::spec::Revision;
@@ -92,6 +93,7 @@ pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
         evidence: evidence_info(evidence),
         publication: Publication::local(),
         overlay: None,
+        connect: crate::connect::outlook(&facts),
     }
 }
 
@@ -136,6 +138,11 @@ fn findings(facts: &Facts<'_>, columns: &BTreeMap<Revision, Vec<Resolved>>) -> V
                 by_revision,
                 relation: resolved.relation.map(str::to_owned),
                 withheld: false,
+                attribution: matches!(
+                    resolved.verdict,
+                    FindingVerdict::Warn | FindingVerdict::Fail
+                )
+                .then(|| attribute(facts, check, &resolved.reason, &resolved.at)),
             }
         })
         .collect()
@@ -158,10 +165,7 @@ fn authorization_servers(facts: &Facts<'_>) -> Vec<AuthorizationServer> {
             let document = found.first().and_then(|candidate| candidate.asm());
             let first = document.is_some() && !selected;
             selected |= first;
-            let product = crate::fingerprints::recognise(
-                &issuer.listed,
-                document.map(|document| &document.members),
-            );
+            let product = product_of(facts, issuer);
             AuthorizationServer {
                 issuer: issuer.listed.clone(),
                 host: url::Url::parse(&issuer.listed)

@@ -6,9 +6,11 @@
 //! a [`report`]; `diff` compares two reports. Everything but `net` and `fleet` is pure: no
 //! clock, no network, no file.
 
+pub mod attribution;
 pub mod canary;
 pub mod check;
 pub mod checks;
+pub mod connect;
 pub mod diff;
 pub mod evidence;
 pub mod facts;

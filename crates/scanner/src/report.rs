@@ -4,10 +4,12 @@
 //! `authdex.report/2`. Made by [`crate::grade::grade`].
 
 mod marks;
+mod outlook;
 
 use std::collections::BTreeMap;
 
 pub use marks::{Badge, Cap, Category, FutureGrade, Grade, GradeLetter, LedgerLine, SubScores};
+pub use outlook::{Attribution, Connection, Fixer, Reach, Step};
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Level, Party, Place, ProbeClass, Severity};
@@ -71,6 +73,9 @@ pub struct Report {
     pub publication: Publication,
     /// Result of a private policy, which never changes a grade.
     pub overlay: Option<serde_json::Value>,
+    /// Which clients would get how far, one line per profile. Empty in reports of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connect: Vec<Connection>,
 }
 
 /// What was scanned.
@@ -330,6 +335,9 @@ pub struct Finding {
     pub relation: Option<String>,
     /// `reason`, `detail` and `evidence` are blank until a deadline.
     pub withheld: bool,
+    /// Who has to act, on warnings and failures. Absent in reports of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<Attribution>,
 }
 
 /// A verdict in another revision.
