@@ -9,6 +9,7 @@ mod stage;
 
 mod bodies;
 mod certificates;
+mod eras;
 mod handshakes;
 mod names;
 mod probing;

@@ -262,7 +262,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn bogus_rejected(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let Some(answer) = facts.answer(Purpose::BogusToken) else {
+    let Some(answer) = facts.bogus() else {
         return Err(facts.missing());
     };
     // What is served without credentials proves nothing about tokens.

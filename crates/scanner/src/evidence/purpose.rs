@@ -134,6 +134,9 @@ pub enum Purpose {
     AliasEndpoint,
     /// A random bearer token \[X12\].
     BogusToken,
+    /// The same in the legacy era, where the modern request got past authentication and was
+    /// refused for its era.
+    BogusTokenLegacy,
     /// A random `access_token` in the query \[X13\].
     QueryAccessToken,
     /// A random `token` in the query \[X13\].

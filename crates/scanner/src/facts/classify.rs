@@ -118,6 +118,9 @@ pub fn control(facts: &Facts<'_>) -> Option<Purpose> {
         Purpose::ModernList(List::Tools),
         Purpose::LegacyList(List::Tools),
     ];
+    if facts.tokens_are_legacy() {
+        return Some(Purpose::Initialize);
+    }
     hello
         .into_iter()
         .find(|purpose| refused(facts, *purpose))
@@ -125,6 +128,21 @@ pub fn control(facts: &Facts<'_>) -> Option<Purpose> {
         .or_else(|| hello.into_iter().find(|purpose| opened(facts, *purpose)))
         .or_else(|| get_only(facts).then_some(Purpose::EventStream))
         .or_else(|| hello.into_iter().find(|purpose| worded(facts, *purpose)))
+}
+
+/// Whether a modern request with a random token was refused for something else than the token
+/// by a server that also refuses the legacy greeting: what it says of tokens is heard in the
+/// legacy era only.
+#[must_use]
+pub fn past_authentication(facts: &Facts<'_>) -> bool {
+    refused(facts, Purpose::Initialize)
+        && facts.answer(Purpose::BogusToken).is_some_and(|answer| {
+            !answer.served()
+                && matches!(
+                    answer.outcome,
+                    Outcome::RpcError | Outcome::Miss | Outcome::Other
+                )
+        })
 }
 
 /// The purpose whose request X7 repeats with an `Origin`: X1 if the server hears it, else X3,
@@ -297,7 +315,7 @@ fn declares_protection(facts: &Facts<'_>) -> bool {
             && answer.outcome != Outcome::Block)
     });
     // A server that takes anonymous calls but answers a bad token with 401 validates tokens.
-    let by_token = facts.answer(Purpose::BogusToken).is_some_and(|answer| {
+    let by_token = facts.bogus().is_some_and(|answer| {
         answer.outcome == Outcome::Challenge
             && answer
                 .challenges

@@ -25,6 +25,27 @@ const ANONYMOUS: [Purpose; 14] = [
 ];
 
 impl<'e> Facts<'e> {
+    /// What came of a random bearer token: in the legacy era where that request got an answer
+    /// about the token, else of the first request.
+    #[must_use]
+    pub fn bogus(&self) -> Option<&Answer<'e>> {
+        self.bogus_legacy()
+            .or_else(|| self.answer(Purpose::BogusToken))
+    }
+
+    fn bogus_legacy(&self) -> Option<&Answer<'e>> {
+        self.answer(Purpose::BogusTokenLegacy).filter(|answer| {
+            answer.served() || matches!(answer.outcome, Outcome::Challenge | Outcome::Forbid)
+        })
+    }
+
+    /// What the server says of tokens is heard in the legacy era only: it looks at the era of a
+    /// request after the token, or before it.
+    #[must_use]
+    pub fn tokens_are_legacy(&self) -> bool {
+        self.bogus_legacy().is_some()
+    }
+
     /// Answers to requests without credentials whose refusal would count: X1, X3, X5, X16,
     /// X2 and X4, in that order.
     pub fn anonymous(&self) -> impl Iterator<Item = &Answer<'e>> {

@@ -118,11 +118,22 @@ impl Plan<'_> {
         };
         let secret = format!("authdex-invalid-{}", self.evidence.nonce);
         let plain = |purpose| self.varied(purpose, base);
-        let mut list = vec![asks::with(
-            plain(Purpose::BogusToken),
-            "authorization",
-            &format!("Bearer {secret}"),
-        )];
+        let bearer = format!("Bearer {secret}");
+        if self.facts.answer(Purpose::BogusToken).is_none() {
+            return vec![asks::with(
+                plain(Purpose::BogusToken),
+                "authorization",
+                &bearer,
+            )];
+        }
+        if base == Purpose::Discover
+            && classify::past_authentication(&self.facts)
+            && self.facts.answer(Purpose::BogusTokenLegacy).is_none()
+        {
+            let legacy = self.varied(Purpose::BogusTokenLegacy, Purpose::Initialize);
+            return vec![asks::with(legacy, "authorization", &bearer)];
+        }
+        let mut list = Vec::new();
         if self.facts.protected() {
             list.push(asks::with_query(
                 plain(Purpose::QueryAccessToken),

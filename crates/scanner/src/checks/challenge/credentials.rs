@@ -39,7 +39,7 @@ pub(super) const INVALID_TOKEN: Check = Check {
 };
 
 fn invalid_token(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let Some(answer) = facts.answer(Purpose::BogusToken) else {
+    let Some(answer) = facts.bogus() else {
         return Err(facts.missing());
     };
     if answer.served() {

@@ -36,6 +36,29 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("token-bogus-rejected", Expect::Fail("accepted"), || {
         answering(Purpose::BogusToken, served())
     }),
+    case(
+        "token-bogus-rejected",
+        Expect::Fail("accepted"),
+        // It speaks the legacy era only, and takes any token: the modern request is refused
+        // for its era.
+        || {
+            let mut world = answering(Purpose::BogusToken, testkit::status(400));
+            world.purpose(Purpose::BogusTokenLegacy, served());
+            world
+        },
+    ),
+    case("challenge-invalid-token", Expect::Na, || {
+        let mut world = answering(Purpose::BogusToken, testkit::status(400));
+        world.purpose(Purpose::BogusTokenLegacy, served());
+        world
+    }),
+    case(
+        "challenge-invalid-token",
+        Expect::Pass,
+        // The era is looked at before the token; what the server says of tokens is heard in
+        // its own era.
+        || answering(Purpose::BogusToken, testkit::status(400)),
+    ),
     case("token-bogus-rejected", Expect::Fail("accepted"), || {
         // The handshake is open and its lists are not: those are what the token is tried on.
         let mut world = World::lazy();
@@ -85,10 +108,10 @@ pub(in crate::checks) const CASES: &[Case] = &[
         answering(Purpose::BogusToken, testkit::status(500))
     }),
     case("token-bogus-rejected", Expect::Inconclusive, || {
-        answering(
-            Purpose::BogusToken,
-            testkit::text(200, "text/html", "<p>welcome</p>"),
-        )
+        let page = || testkit::text(200, "text/html", "<p>welcome</p>");
+        let mut world = answering(Purpose::BogusToken, page());
+        world.purpose(Purpose::BogusTokenLegacy, page());
+        world
     }),
     case(
         "token-bogus-rejected",

@@ -105,14 +105,16 @@ pub(super) const CASES: &[Case] = &[
         Expect::Fail("error_in_200"),
         || {
             changed(|w| {
-                w.purpose(
-                    Purpose::BogusToken,
-                    testkit::text(
-                        200,
-                        "application/json",
-                        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"no\"}}",
-                    ),
-                );
+                for purpose in [Purpose::BogusToken, Purpose::BogusTokenLegacy] {
+                    w.purpose(
+                        purpose,
+                        testkit::text(
+                            200,
+                            "application/json",
+                            "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"no\"}}",
+                        ),
+                    );
+                }
             })
         },
     ),
@@ -224,6 +226,7 @@ fn bogus(world: &mut World, challenge: &str) {
 fn answered(status: u16) -> World {
     changed(|w| {
         w.purpose(Purpose::BogusToken, testkit::status(status));
+        w.purpose(Purpose::BogusTokenLegacy, testkit::status(status));
     })
 }
 
