@@ -37,6 +37,12 @@ demo:
 review:
     cargo insta review
 
+# write the corpus of cases anew, the verdicts on new evidence, and docs/accuracy.md
+corpus:
+    AUTHDEX_WRITE_CORPUS=1 cargo test -p authdex-scanner --lib corpus
+    cargo run -- accuracy tests/corpus --write --format text
+    cargo run -- accuracy tests/corpus --format markdown | cat docs/accuracy.head.md - > docs/accuracy.md
+
 # write docs/checks.md from the catalogue
 catalogue:
     cargo run -q -- checks --format markdown > docs/checks.md

@@ -6,6 +6,7 @@
 //! a [`report`]; `diff` compares two reports. Everything but `net` and `fleet` is pure: no
 //! clock, no network, no file.
 
+pub mod accuracy;
 pub mod attribution;
 pub mod canary;
 pub mod check;

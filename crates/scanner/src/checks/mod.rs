@@ -21,6 +21,8 @@ mod transport;
 mod weigh;
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 pub(crate) mod testkit;

@@ -35,7 +35,7 @@ const NEVER: &[(&str, &str)] = &[
     ("exposure-key-in-url", "inconclusive"),
 ];
 
-fn cases() -> Vec<&'static Case> {
+pub(super) fn cases() -> Vec<&'static Case> {
     CASES.iter().copied().flatten().copied().flatten().collect()
 }
 

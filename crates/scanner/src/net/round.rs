@@ -307,7 +307,7 @@ impl<'s> Run<'s> {
                 .copied();
             match wait {
                 Some(wait) if self.has_budget(job.ask.purpose, &host, waiting) => {
-                    again.push((job, wait))
+                    again.push((job, wait));
                 }
                 _ => {
                     given_up.insert(host);

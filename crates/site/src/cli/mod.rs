@@ -1,6 +1,7 @@
 //! The command line. Machine output goes to standard output, everything else to standard
 //! error; an error is one line that says what, where and what to do.
 
+mod accuracy;
 mod catalogue;
 mod crawl;
 mod demo;
@@ -165,6 +166,8 @@ enum Command {
     Checks(catalogue::ChecksArgs),
     /// One check in full: rule, reason, fix, traps, citations
     Explain(catalogue::ExplainArgs),
+    /// How often the checks are right: verdicts over a corpus of labelled evidence
+    Accuracy(accuracy::AccuracyArgs),
     /// A sample fleet on loopback, scanned, changed, scanned again, and the site that shows it
     Demo(demo::DemoArgs),
     /// Check or print the configuration
@@ -296,6 +299,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Diff(args) => offline::diff(&args),
         Command::Checks(args) => catalogue::checks(&args),
         Command::Explain(args) => catalogue::explain(&args),
+        Command::Accuracy(args) => accuracy::accuracy(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Config(ConfigArgs {
             action: ConfigAction::Print { origin },
