@@ -11,7 +11,7 @@ use super::html::Html;
 use super::outcome::{Answer, Outcome, is_html, location};
 use super::{Facts, relation, settle};
 use crate::check::{Cause, Place, Unmet, inconclusive};
-use crate::evidence::{Exchange, ExchangeId, Purpose};
+use crate::evidence::{AuthorizeVariant, Exchange, ExchangeId, Purpose};
 use crate::redact;
 
 /// Error codes that may stand in an authorization response: RFC 6749 section 4.1.2.1 and the
@@ -338,6 +338,18 @@ impl<'e> Facts<'e> {
         let (last, _) = self.follow(first);
         let what = landing(first, last)?;
         Ok(Landed { what, first, last })
+    }
+
+    /// The valid request that the other variants are compared with: with `resource`, or without
+    /// it where only that goes on. `None` where neither does.
+    #[must_use]
+    pub fn authorization_control(&self) -> Option<AuthorizeVariant> {
+        [AuthorizeVariant::Valid, AuthorizeVariant::NoResource]
+            .into_iter()
+            .find(|variant| {
+                self.landed(Purpose::Authorize(*variant))
+                    .is_ok_and(|landed| landed.goes_on() || landed.issued())
+            })
     }
 
     /// Whether a redirect that answers an authorization request, or a later hop of it, leads to

@@ -87,6 +87,51 @@ impl<'e> Facts<'e> {
         .or_else(|| self.supplied_client())
     }
 
+    /// The test client of the server that the plan tests, whatever the revision.
+    #[must_use]
+    pub fn deeper_client(&self) -> Option<TestClient> {
+        [Revision::HEADLINE, Revision::V2025_03_26]
+            .into_iter()
+            .find_map(|revision| self.test_client(revision))
+    }
+
+    /// A client that is registered with a loopback redirect.
+    #[must_use]
+    pub fn loopback_client(&self) -> Option<TestClient> {
+        self.deeper_client().filter(|client| {
+            Url::parse(&client.redirect_uri).is_ok_and(|url| {
+                url.host().is_some_and(|host| {
+                    super::relation::host_kind(&host) == super::relation::HostKind::Loopback
+                })
+            })
+        })
+    }
+
+    /// A client that is registered with an https redirect that has a path.
+    #[must_use]
+    pub fn https_client(&self) -> Option<TestClient> {
+        self.registered_client(Registration::Https)
+            .into_iter()
+            .chain(self.deeper_client())
+            .find(|client| {
+                Url::parse(&client.redirect_uri).is_ok_and(|url| {
+                    url.scheme() == "https" && url.path().len() > 1 && url.query().is_none()
+                })
+            })
+    }
+
+    /// Whether 2025-03-26 lets clients assume endpoints at the origin: no metadata of either
+    /// kind, and something is protected.
+    #[must_use]
+    pub fn wants_default_endpoints(&self) -> bool {
+        self.any_prm().is_none()
+            && self
+                .origin_documents()
+                .all(|candidate| candidate.asm().is_none())
+            && self.protected()
+            && self.speaks(Revision::V2025_03_26)
+    }
+
     /// The client that a registration created.
     #[must_use]
     pub fn registered_client(&self, registration: Registration) -> Option<TestClient> {

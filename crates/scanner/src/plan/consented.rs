@@ -4,6 +4,7 @@
 mod authorize;
 mod documents;
 mod register;
+pub(super) mod request;
 mod tokens;
 
 use super::Plan;
