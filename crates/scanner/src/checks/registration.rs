@@ -4,9 +4,17 @@
 #[cfg(test)]
 mod cases;
 mod deeper;
+#[cfg(test)]
+mod deeper_cases;
+#[cfg(test)]
+mod document_cases;
+mod documents;
+mod dynamic;
 
 #[cfg(test)]
 pub(super) use cases::CASES;
+#[cfg(test)]
+pub(super) use deeper_cases::CASES as DEEPER_CASES;
 
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, ProbeClass, Severity, Verdict, fail, na, warn,

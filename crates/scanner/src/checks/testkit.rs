@@ -314,10 +314,21 @@ impl World {
         })
     }
 
+    /// Nobody comes to our own host.
+    pub(crate) fn forget_visits(&mut self) {
+        self.visits.clear();
+    }
+
     /// Runs the real plan against this world.
     pub(crate) fn scan(&self) -> Evidence {
+        self.scan_within(Limits::default().consented_requests)
+    }
+
+    /// The same with another budget for what needs consent.
+    pub(crate) fn scan_within(&self, consented_requests: u32) -> Evidence {
         let limits = Limits {
             depth: self.depth,
+            consented_requests,
             ..Limits::default()
         };
         let mut evidence = Evidence {

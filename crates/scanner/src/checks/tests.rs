@@ -16,6 +16,7 @@ const CASES: &[&[&[Case]]] = &[
     super::as_metadata::CASES,
     &[super::pkce::CASES],
     &[super::registration::CASES],
+    super::registration::DEEPER_CASES,
     &[super::resource_indicators::CASES],
     &[super::token::CASES],
     &[super::scopes::CASES],

@@ -6,6 +6,7 @@
 pub mod authorize;
 pub mod challenge;
 pub mod classify;
+pub mod client_documents;
 pub mod consent;
 pub mod discovery;
 pub mod documents;

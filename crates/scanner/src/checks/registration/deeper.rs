@@ -1,7 +1,7 @@
 //! What only a scan with consent can judge: the registration endpoint itself, and the
 //! fetching of client documents.
 
-use super::super::deeper;
+use super::{documents, dynamic};
 use crate::check::{Area, Check, Level, Party, ProbeClass, Severity};
 use crate::spec::{Matrix, Revision, Spec};
 
@@ -29,7 +29,7 @@ pub(super) const DCR_OPEN: Check = Check {
     why: "A registration endpoint that does not work drives users to one shared client.",
     fix: "Stop advertising the endpoint if registration is closed; otherwise accept loopback redirects of native clients.",
     traps: "One registration per scan, marked as a test and deleted afterwards. A rate limit tells nothing.",
-    run: deeper,
+    run: dynamic::open,
 };
 
 pub(super) const DCR_PROTOCOL: Check = Check {
@@ -51,7 +51,7 @@ pub(super) const DCR_PROTOCOL: Check = Check {
     why: "Secrets that are answered without `no-store` stay in caches, and clients cannot react to refusals they cannot read.",
     fix: "Use the status codes and error objects of RFC 7591, and send `Cache-Control: no-store`.",
     traps: "Several servers answer a bad request with the general code `invalid_request`, which only warns.",
-    run: deeper,
+    run: dynamic::protocol,
 };
 
 pub(super) const DCR_REDIRECT_POLICY: Check = Check {
@@ -76,7 +76,7 @@ pub(super) const DCR_REDIRECT_POLICY: Check = Check {
     why: "Authorization codes would travel in clear text, or a script would run on a page that the user trusts.",
     fix: "Allow https, http on loopback and private-use schemes only, as exact strings without a fragment.",
     traps: "Private-use schemes with a reversed domain name are legal. A server may accept at registration and refuse at authorization, so the finding is tried there too.",
-    run: deeper,
+    run: dynamic::redirect_policy,
 };
 
 pub(super) const DCR_AUTH_METHOD: Check = Check {
@@ -96,7 +96,7 @@ pub(super) const DCR_AUTH_METHOD: Check = Check {
     why: "Public clients end up with a shared secret that is then taken for authentication.",
     fix: "State the effective method in the answer, and issue no secrets to public clients.",
     traps: "Substituting another method and saying so is allowed, hence a warning.",
-    run: deeper,
+    run: dynamic::auth_method,
 };
 
 pub(super) const CIMD_ACCEPTED: Check = Check {
@@ -112,7 +112,7 @@ pub(super) const CIMD_ACCEPTED: Check = Check {
     why: "Clients that prefer documents fail at a server that advertises them and does not fetch them.",
     fix: "Enable the fetching, or stop advertising it.",
     traps: "Documents are cached, so every test uses a fresh URL. Servers that show the login first fetch later, which cannot be told without a user.",
-    run: deeper,
+    run: documents::accepted,
 };
 
 pub(super) const CIMD_CLIENT_ID_MATCH: Check = Check {
@@ -128,7 +128,7 @@ pub(super) const CIMD_CLIENT_ID_MATCH: Check = Check {
     why: "Otherwise one site takes on the identity of another's client.",
     fix: "Compare the two strings exactly after fetching.",
     traps: "A server that fetches only after login needs a user to be judged.",
-    run: deeper,
+    run: documents::client_id_match,
 };
 
 pub(super) const CIMD_REDIRECT_URI: Check = Check {
@@ -148,7 +148,7 @@ pub(super) const CIMD_REDIRECT_URI: Check = Check {
     why: "An attacker who chooses the redirect receives the authorization code.",
     fix: "Match exactly against the document's list, with a variable port for loopback only.",
     traps: "A login shown before validation tells nothing. Limiting redirects to the client's own origin is a stricter policy and legal.",
-    run: deeper,
+    run: documents::redirect_uri,
 };
 
 pub(super) const CIMD_URL_RULES: Check = Check {
@@ -164,7 +164,7 @@ pub(super) const CIMD_URL_RULES: Check = Check {
     why: "Look-alike URLs become confusable identities, and documents fetched in clear text can be replaced on the way.",
     fix: "Validate the URL before fetching it.",
     traps: "HTTP libraries drop fragments and resolve dot segments before sending, so what counts is what was fetched.",
-    run: deeper,
+    run: documents::url_rules,
 };
 
 pub(super) const CIMD_FETCH_SAFETY: Check = Check {
@@ -186,5 +186,5 @@ pub(super) const CIMD_FETCH_SAFETY: Check = Check {
     why: "A client id can otherwise steer the authorization server into its own network, or tie up its resources.",
     fix: "Refuse special-use addresses after resolution, follow no redirects, and cap size and time.",
     traps: "Only loopback and names of the tester are used, never real internal addresses. Early drafts said less about redirects, so that alone only warns.",
-    run: deeper,
+    run: documents::fetch_safety,
 };
