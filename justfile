@@ -40,6 +40,7 @@ review:
 # write the corpus of cases anew, the verdicts on new evidence, and docs/accuracy.md
 corpus:
     AUTHDEX_WRITE_CORPUS=1 cargo test -p authdex-scanner --lib corpus
+    AUTHDEX_WRITE_CORPUS=1 cargo test -p authdex-scanner --features fleet --test scanner_tests mutants
     cargo run -- accuracy tests/corpus --write --format text
     cargo run -- accuracy tests/corpus --format markdown | cat docs/accuracy.head.md - > docs/accuracy.md
 

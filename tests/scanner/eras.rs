@@ -37,6 +37,7 @@ async fn report(guard: Guard, modern: bool, legacy: bool) -> Report {
     let world = World {
         servers: vec![server(guard, modern, legacy)],
         authorization_servers: vec![AuthorizationServer::compliant("id.demo.example")],
+        edits: Vec::new(),
     };
     let fleet = Fleet::start(world).await.unwrap();
     let mut settings = quick();

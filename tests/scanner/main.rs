@@ -11,6 +11,7 @@ mod bodies;
 mod certificates;
 mod eras;
 mod handshakes;
+mod mutants;
 mod names;
 mod probing;
 mod properties;

@@ -120,6 +120,7 @@ pub fn world() -> World {
     World {
         servers,
         authorization_servers,
+        edits: Vec::new(),
     }
 }
 

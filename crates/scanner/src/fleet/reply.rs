@@ -22,7 +22,9 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    /// The first value of a header. `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(key, _)| key == name)
@@ -85,6 +87,14 @@ impl Reply {
 /// The reply of the world.
 #[must_use]
 pub fn reply(world: &World, asked: &Asked) -> Reply {
+    let mut reply = unedited(world, asked);
+    for edit in &world.edits {
+        edit.apply(asked, &mut reply);
+    }
+    reply
+}
+
+fn unedited(world: &World, asked: &Asked) -> Reply {
     if let Some(server) = world
         .servers
         .iter()

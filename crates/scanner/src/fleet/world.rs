@@ -1,10 +1,14 @@
 //! The state of a fleet: which servers there are and how each behaves. State first, HTTP
 //! second: how a situation is served stands in one place, `reply`.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::FleetError;
 use super::authorization::{Endpoints, Fault, Login};
+use super::reply::{Asked, Reply};
 use super::tokens::Ledger;
 
 /// Everything that is served.
@@ -14,6 +18,30 @@ pub struct World {
     pub servers: Vec<McpServer>,
     /// Authorization servers.
     pub authorization_servers: Vec<AuthorizationServer>,
+    /// Changes to whatever is replied, in order: how mutants of a world are made.
+    pub edits: Vec<Edit>,
+}
+
+/// One change to replies.
+#[derive(Clone)]
+pub struct Edit(Arc<dyn Fn(&Asked, &mut Reply) + Send + Sync>);
+
+impl Edit {
+    /// A change; it sees every request and may change its reply.
+    #[must_use]
+    pub fn new(change: impl Fn(&Asked, &mut Reply) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(change))
+    }
+
+    pub(super) fn apply(&self, asked: &Asked, reply: &mut Reply) {
+        (self.0)(asked, reply);
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Edit")
+    }
 }
 
 impl World {
