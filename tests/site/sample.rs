@@ -87,6 +87,7 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
         query: url.query().map(str::to_owned),
         headers: headers.clone(),
         body: ask.body.clone().unwrap_or_default(),
+        named: None,
     };
     let got = if url.scheme() == "http" {
         Err(scanner::evidence::Failure::Refused)

@@ -216,7 +216,11 @@ impl Here<'_> {
         }
         let redirect = fields.text("redirect_uri");
         let Some(client) = self.client(&fields.text("client_id")) else {
-            return self.refuse_here(&fields, "invalid_client", "Unknown client.");
+            let why = match &self.asked.named {
+                Some(Err(why)) => why,
+                _ => "Unknown client.",
+            };
+            return self.refuse_here(&fields, "invalid_client", why);
         };
         if !self.accepts_redirect(&client, &redirect) {
             let why = if self.has(Fault::PortCompared) && is_loopback(&redirect) {
@@ -234,7 +238,8 @@ impl Here<'_> {
 
     /// The client of this identifier: registered, or a document.
     fn client(&self, id: &str) -> Option<Client> {
-        self.endpoints.ledger.client(id)
+        let named = || self.asked.named.clone().and_then(Result::ok);
+        self.endpoints.ledger.client(id).or_else(named)
     }
 
     fn accepts_redirect(&self, client: &Client, asked: &str) -> bool {

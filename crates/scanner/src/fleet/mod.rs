@@ -4,6 +4,8 @@
 
 pub mod authorization;
 pub mod demo;
+pub mod fetch;
+pub mod registration;
 pub mod reply;
 pub mod tokens;
 pub mod world;
@@ -22,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use reply::{Asked, Reply};
 use world::World;
@@ -47,7 +49,8 @@ pub struct Fleet {
     world: Arc<RwLock<World>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     address: SocketAddr,
-    authority: String,
+    issued: Issued,
+    fetch: fetch::Fetch,
     _stop: watch::Sender<()>,
 }
 
@@ -74,7 +77,8 @@ impl Fleet {
     ///
     /// If the port, the certificates or the TLS settings cannot be had.
     pub async fn start(world: World) -> Result<Self, FleetError> {
-        let (authority, tls) = certificates(&world.hosts())?;
+        let (issued, tls) = certificates(&world.hosts())?;
+        let fetch = fetch::Fetch::new(&issued.der)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(());
@@ -85,13 +89,15 @@ impl Fleet {
             TlsAcceptor::from(tls),
             Arc::clone(&world),
             Arc::clone(&seen),
+            fetch.clone(),
             stopped,
         ));
         Ok(Self {
             world,
             seen,
             address,
-            authority,
+            issued,
+            fetch,
             _stop: stop,
         })
     }
@@ -105,7 +111,24 @@ impl Fleet {
     /// The authority's certificate, PEM.
     #[must_use]
     pub fn authority(&self) -> &str {
-        &self.authority
+        &self.issued.pem
+    }
+
+    /// A certificate of the fleet's authority for another host, and its key: PEM.
+    ///
+    /// # Errors
+    ///
+    /// If the name cannot stand in a certificate.
+    pub fn certificate(&self, host: &str) -> Result<(String, String), FleetError> {
+        let key = rcgen::KeyPair::generate()?;
+        let names = vec![host.to_owned()];
+        let leaf = rcgen::CertificateParams::new(names)?.signed_by(&key, &self.issued.issuer)?;
+        Ok((leaf.pem(), key.serialize_pem()))
+    }
+
+    /// Tells the authorization servers where a host is that is none of the fleet's.
+    pub fn reach(&self, host: &str, at: SocketAddr) {
+        self.fetch.reach(host, at);
     }
 
     /// Connect-to rules, in curl's form, that lead every host of the world here: TLS to the
@@ -154,7 +177,20 @@ impl Fleet {
     }
 }
 
-fn certificates(hosts: &[String]) -> Result<(String, Arc<ServerConfig>), FleetError> {
+/// The authority of one fleet.
+struct Issued {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    der: CertificateDer<'static>,
+    pem: String,
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issued").finish_non_exhaustive()
+    }
+}
+
+fn certificates(hosts: &[String]) -> Result<(Issued, Arc<ServerConfig>), FleetError> {
     let mut authority = rcgen::CertificateParams::new(Vec::new())?;
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     authority.key_usages = vec![
@@ -178,7 +214,12 @@ fn certificates(hosts: &[String]) -> Result<(String, Arc<ServerConfig>), FleetEr
             PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into()),
         )?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((authority_certificate.pem(), Arc::new(config)))
+    let issued = Issued {
+        issuer,
+        der: authority_certificate.der().clone(),
+        pem: authority_certificate.pem(),
+    };
+    Ok((issued, Arc::new(config)))
 }
 
 async fn accept(
@@ -186,6 +227,7 @@ async fn accept(
     tls: TlsAcceptor,
     world: Arc<RwLock<World>>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    fetch: fetch::Fetch,
     mut stopped: watch::Receiver<()>,
 ) {
     loop {
@@ -196,10 +238,11 @@ async fn accept(
             },
             _ = stopped.changed() => return,
         };
-        let (tls, world, seen, mut stopped) = (
+        let (tls, world, seen, fetch, mut stopped) = (
             tls.clone(),
             Arc::clone(&world),
             Arc::clone(&seen),
+            fetch.clone(),
             stopped.clone(),
         );
         tokio::spawn(async move {
@@ -207,8 +250,8 @@ async fn accept(
                 return;
             };
             let service = service_fn(move |request| {
-                let (world, seen) = (Arc::clone(&world), Arc::clone(&seen));
-                async move { Ok::<_, Infallible>(answer(&world, &seen, request).await) }
+                let (world, seen, fetch) = (Arc::clone(&world), Arc::clone(&seen), fetch.clone());
+                async move { Ok::<_, Infallible>(answer(&world, &seen, &fetch, request).await) }
             });
             let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
             let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -225,6 +268,7 @@ type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 async fn answer(
     world: &RwLock<World>,
     seen: &Mutex<Vec<Seen>>,
+    fetch: &fetch::Fetch,
     request: hyper::Request<Incoming>,
 ) -> hyper::Response<Body> {
     let (head, body) = request.into_parts();
@@ -254,13 +298,14 @@ async fn answer(
         Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => String::new(),
     };
-    let asked = Asked {
+    let mut asked = Asked {
         host: host.clone(),
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         headers: headers.clone(),
         body: body.clone(),
+        named: None,
     };
     seen.lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -275,6 +320,15 @@ async fn answer(
             headers,
             body,
         });
+    let policy = {
+        let world = world.read().unwrap_or_else(PoisonError::into_inner);
+        let server = world
+            .authorization_servers
+            .iter()
+            .find(|server| server.host == asked.host);
+        server.and_then(|server| server.documents)
+    };
+    asked.named = registration::named(policy, fetch, &asked).await;
     let reply = reply::reply(
         &world.read().unwrap_or_else(PoisonError::into_inner),
         &asked,

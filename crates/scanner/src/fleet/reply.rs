@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::tokens::Client;
 use super::world::{AuthorizationServer, Challenge, Guard, McpServer, World};
 
 /// A request, as far as replies depend on it.
@@ -19,6 +20,9 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: String,
+    /// The client that the document named by an authorization request describes, or why it
+    /// cannot be used; fetched beforehand.
+    pub named: Option<Result<Client, String>>,
 }
 
 impl Asked {
@@ -127,6 +131,9 @@ fn of_authorization_server(server: &AuthorizationServer, asked: &Asked) -> Reply
             .as_ref()
             .map_or_else(|| Reply::status(404), Reply::document)
     };
+    if let Some(reply) = super::registration::reply(server, asked) {
+        return reply;
+    }
     match asked.path.as_str() {
         "/.well-known/oauth-authorization-server" => document(&server.oauth),
         "/.well-known/openid-configuration" => document(&server.oidc),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::registration::{Documents, Registering};
+
 use super::FleetError;
 use super::authorization::{Endpoints, Fault, Login};
 use super::reply::{Asked, Reply};
@@ -181,6 +183,10 @@ pub struct AuthorizationServer {
     pub keys: Value,
     /// Authorization, token and introspection endpoints, if there are any.
     pub endpoints: Option<Endpoints>,
+    /// How clients register, if they can; needs endpoints.
+    pub registering: Option<Registering>,
+    /// How client documents are fetched, if they are.
+    pub documents: Option<Documents>,
 }
 
 impl McpServer {
@@ -267,6 +273,8 @@ impl AuthorizationServer {
                 "x": "wXQDyma2QZJfXPZHtzNSuaFAcOmmiYDwVkJixbSYDXU",
                 "y": "bMC7vAt9IPUVDRcHC9Gr6XwGO-64hRq-tp4LdOjfL6U",
             }] }),
+            registering: None,
+            documents: None,
             endpoints: None,
         }
     }
@@ -308,6 +316,15 @@ impl AuthorizationServer {
             endpoints.login = login;
         }
         self
+    }
+
+    /// The same with a registration endpoint, and it fetches client documents.
+    #[must_use]
+    pub fn with_registration(mut self, registering: Registering, documents: Documents) -> Self {
+        self.registering = Some(registering);
+        self.documents = Some(documents);
+        let endpoint = format!("https://{}/register", self.host);
+        self.with(|document| document["registration_endpoint"] = endpoint.into())
     }
 
     /// Changes the RFC 8414 metadata, if it is served.

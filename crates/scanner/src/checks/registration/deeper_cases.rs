@@ -324,7 +324,7 @@ const DYNAMIC: &[Case] = &[
                     302,
                     &[(
                         "location",
-                        "https://any.redirect-probe.invalid/cb?error=access_denied",
+                        "https://sub.redirect-probe.invalid/cb?error=access_denied",
                     )],
                     "",
                 ),

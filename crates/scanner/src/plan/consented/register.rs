@@ -7,10 +7,7 @@ use url::Url;
 use super::super::{Ask, HeaderValue, Issued, Plan, Secret, asks};
 use crate::evidence::{AuthorizeVariant, Depth, Purpose, Registration};
 use crate::facts::consent::LOOPBACK_REDIRECT;
-use crate::facts::registration::{
-    Registering, SECOND_REDIRECT, dangerous_redirect, retried_at_authorization,
-};
-use crate::redact;
+use crate::facts::registration::{Registering, SECOND_REDIRECT, dangerous_redirect};
 
 impl Plan<'_> {
     /// Registrations, the test client first.
@@ -21,38 +18,9 @@ impl Plan<'_> {
         let Some(endpoint) = self.registration_endpoint() else {
             return Vec::new();
         };
-        let mut asks: Vec<Ask> = self
-            .wanted_registrations()
+        self.wanted_registrations()
             .into_iter()
             .filter_map(|registration| self.registration(registration, &endpoint))
-            .collect();
-        asks.extend(self.dangerous_sign_ins());
-        asks
-    }
-
-    /// What a registration accepted although it must not is tried at the authorization
-    /// endpoint, too: some servers refuse only there.
-    fn dangerous_sign_ins(&self) -> Vec<Ask> {
-        let endpoint = self
-            .facts
-            .deeper_server()
-            .and_then(|asm| self.facts.tested_endpoint(&asm, "authorization_endpoint"));
-        let Some(endpoint) = endpoint else {
-            return Vec::new();
-        };
-        self.facts
-            .left_clients()
-            .into_iter()
-            .filter(|left| redact::marker(&left.client_id).is_none())
-            .filter_map(|left| {
-                let variant = retried_at_authorization(left.registration)?;
-                let redirect = match left.registration {
-                    Registration::Wildcard => WILDCARD_MATCH,
-                    other => dangerous_redirect(other)?,
-                };
-                let purpose = Purpose::Authorize(variant);
-                Some(self.sign_in(purpose, &endpoint, &left.client_id, redirect))
-            })
             .collect()
     }
 
@@ -195,9 +163,6 @@ impl Plan<'_> {
         crate::canary::client_name(&self.evidence.nonce)
     }
 }
-
-/// What a wildcard would match.
-const WILDCARD_MATCH: &str = "https://any.redirect-probe.invalid/cb";
 
 /// Registrations whose success fails dcr-redirect-policy.
 const FAILING: [Registration; 3] = [
