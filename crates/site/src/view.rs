@@ -2,6 +2,7 @@
 //! Pure functions from rows and reports to what a template prints.
 
 pub mod chart;
+pub mod connect;
 pub mod documents;
 pub mod exchange;
 pub mod finding;
@@ -10,6 +11,7 @@ pub mod grade;
 pub mod ledger;
 pub mod text;
 pub mod time;
+pub mod vendors;
 pub mod words;
 
 pub use text::{Link, Shown};

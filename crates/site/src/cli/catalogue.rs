@@ -7,6 +7,7 @@ use scanner::spec::Revision;
 use serde_json::json;
 
 use super::{Ended, Exit, Outcome, put, tell};
+use crate::view::vendors;
 
 #[derive(Debug, Args)]
 pub(super) struct ChecksArgs {
@@ -214,6 +215,15 @@ fn explained(check: &Check) -> String {
     out.push_str(&wrap("why", check.why));
     out.push_str(&wrap("fix", check.fix));
     out.push_str(&wrap("traps", check.traps));
+    for vendor in vendors::of(check) {
+        out.push_str(&wrap(
+            "known",
+            &format!(
+                "{}: {}'s, {} ({})",
+                vendor.name, vendor.acts, vendor.because, vendor.source
+            ),
+        ));
+    }
     out.push('\n');
     for cite in check.cites {
         out.push_str(&format!("  rule      {}\n", cite.text()));

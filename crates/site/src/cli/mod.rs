@@ -8,6 +8,7 @@ mod demo;
 mod health;
 pub(crate) mod import;
 mod offline;
+mod profiles;
 mod scan;
 mod serve;
 mod usage;
@@ -166,6 +167,8 @@ enum Command {
     Checks(catalogue::ChecksArgs),
     /// One check in full: rule, reason, fix, traps, citations
     Explain(catalogue::ExplainArgs),
+    /// The clients that reports speak of: how each goes from an endpoint to its user's consent
+    Profiles(profiles::ProfilesArgs),
     /// How often the checks are right: verdicts over a corpus of labelled evidence
     Accuracy(accuracy::AccuracyArgs),
     /// A sample fleet on loopback, scanned, changed, scanned again, and the site that shows it
@@ -299,6 +302,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Diff(args) => offline::diff(&args),
         Command::Checks(args) => catalogue::checks(&args),
         Command::Explain(args) => catalogue::explain(&args),
+        Command::Profiles(args) => profiles::run(&args),
         Command::Accuracy(args) => accuracy::accuracy(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Config(ConfigArgs {

@@ -9,7 +9,7 @@ use scanner::spec::Revision;
 
 use crate::view::finding::{self, View};
 use crate::view::grade::{Mark, biting_cap, one_line, points};
-use crate::view::{funnel, words};
+use crate::view::{connect, funnel, words};
 
 const WIDTH: usize = 80;
 
@@ -32,12 +32,22 @@ pub fn report(report: &Report, style: Style) -> String {
     head(&mut page, report);
     steps(&mut page, report);
     let findings = finding::sorted(report, None);
-    group(&mut page, "TO FIX BY THE MCP SERVER", &findings.server);
     group(
         &mut page,
-        "TO FIX BY THE AUTHORIZATION SERVER",
-        &findings.authorization_server,
+        "TO FIX BY THE MCP SERVER",
+        findings.server.iter().collect(),
     );
+    group(
+        &mut page,
+        "TO FIX BY THE AUTHORIZATION SERVER'S TENANT",
+        findings.tenant(),
+    );
+    group(
+        &mut page,
+        "TO FIX BY THE AUTHORIZATION SERVER'S VENDOR",
+        findings.vendor(),
+    );
+    outlook(&mut page, report);
     unsettled(&mut page, report, &findings.unsure);
     if style.all {
         listed(&mut page, "HOLDS", &findings.passes);
@@ -222,7 +232,7 @@ fn steps(page: &mut Page, report: &Report) {
     page.line("");
 }
 
-fn group(page: &mut Page, heading: &str, findings: &[View]) {
+fn group(page: &mut Page, heading: &str, findings: Vec<&View>) {
     if findings.is_empty() {
         return;
     }
@@ -258,6 +268,9 @@ fn group(page: &mut Page, heading: &str, findings: &[View]) {
             .take(2)
             .collect();
         page.paragraph("        ", "rule  ", &rules.join("; "));
+        if !finding.attributed.is_empty() {
+            page.paragraph("        ", "whose ", finding.attributed.as_str());
+        }
         if finding.unvalidated {
             page.paragraph(
                 "        ",
@@ -267,6 +280,39 @@ fn group(page: &mut Page, heading: &str, findings: &[View]) {
         }
         page.line("");
     }
+}
+
+/// Which clients would connect, one line each.
+fn outlook(page: &mut Page, report: &Report) {
+    let outlook = connect::outlook(report, None);
+    if outlook.lines.is_empty() {
+        return;
+    }
+    let heading = page.paint("head", "WHO WOULD CONNECT");
+    page.line(&format!("{heading}  {} client profiles", outlook.sum));
+    for line in &outlook.lines {
+        let sign = match line.tone {
+            "pass" => "ok",
+            "fail" => "X",
+            _ => "?",
+        };
+        let sign = page.paint(line.tone, &format!("{sign:>4}"));
+        let mut text = line.says.clone();
+        if line.tone != "pass" {
+            text.push_str(&format!(": {}", line.detail.as_str()));
+            let check = line.check.iter().cloned();
+            let exchange = line.exchange.iter().map(|(id, _)| format!("exchange {id}"));
+            let shown: Vec<String> = check.chain(exchange).collect();
+            if !shown.is_empty() {
+                text.push_str(&format!(" ({})", shown.join(", ")));
+            }
+        }
+        let first = format!("{sign}  {:<26}", line.name);
+        for wrapped in textwrap::wrap(&text, hanging(&first, &" ".repeat(32))) {
+            page.line(&wrapped);
+        }
+    }
+    page.line("");
 }
 
 fn unsettled(page: &mut Page, report: &Report, unsure: &[View]) {

@@ -3,6 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use scanner::connect::profile::{Profiles, profiles};
+use scanner::fingerprints::table::{Table, table};
 use scanner::report::{Badge, GradeLetter};
 use scanner::rubric::{CATEGORIES, CategoryInfo};
 
@@ -21,6 +23,8 @@ struct Methodology {
     letters: Vec<(Mark, &'static str, &'static str)>,
     badges: Vec<(Mark, &'static str)>,
     categories: [CategoryInfo; 6],
+    profiles: &'static Profiles,
+    products: &'static Table,
 }
 
 pub(crate) async fn methodology(
@@ -57,6 +61,8 @@ pub(crate) async fn methodology(
             .map(|badge| (Mark::badge(badge), words::badge_meaning(badge)))
             .collect(),
         categories: CATEGORIES,
+        profiles: profiles(),
+        products: table(),
     })
 }
 

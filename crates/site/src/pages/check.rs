@@ -14,6 +14,7 @@ use crate::AppState;
 use crate::api::v1::checks::{CheckQuery, find, scored};
 use crate::error::AppError;
 use crate::view::finding::Cite;
+use crate::view::vendors::{self, Vendor};
 use crate::view::{self, words};
 use crate::visit::Visit;
 
@@ -179,6 +180,7 @@ struct OneCheck {
     judged: String,
     who: Vec<Row>,
     neighbours: Vec<(&'static str, &'static str)>,
+    vendors: Vec<Vendor>,
 }
 
 pub(crate) async fn one(
@@ -225,6 +227,7 @@ pub(crate) async fn one(
             .iter()
             .map(|row| Row::new(&app, row, visit.now))
             .collect(),
+        vendors: vendors::of(check),
         neighbours: scanner::checks::all()
             .filter(|other| other.area == check.area && other.id != check.id)
             .map(|other| (other.id, other.title))

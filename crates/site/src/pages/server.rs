@@ -16,6 +16,7 @@ use crate::api::v1::scans::blanked;
 use crate::api::v1::servers::{find, stale};
 use crate::error::{AppError, Problem};
 use crate::view::chart::{Run, StepLine};
+use crate::view::connect::{self, Outlook};
 use crate::view::finding::{self, Findings};
 use crate::view::funnel::{self, Step};
 use crate::view::grade::{self, Mark};
@@ -70,6 +71,7 @@ pub(crate) struct Outcome {
     pub(crate) flags: Vec<String>,
     pub(crate) funnel: Vec<Step>,
     pub(crate) findings: Findings,
+    pub(crate) outlook: Outlook,
     pub(crate) ledger: Option<Ledger>,
     pub(crate) categories: Vec<CategoryView>,
     pub(crate) revisions: Vec<RevisionView>,
@@ -254,6 +256,7 @@ pub(crate) fn result(report: &Report, scan: Option<&str>) -> Outcome {
             _ => funnel::steps(report),
         },
         findings: finding::sorted(report, scan),
+        outlook: connect::outlook(report, scan),
         ledger: Ledger::of(grade),
         categories: categories(report),
         revisions: revisions(report),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use scanner::check::{Check, Party};
-use scanner::report::{Finding, FindingVerdict, Report};
+use scanner::report::{Finding, FindingVerdict, Fixer, Report};
 use scanner::spec::{Citation, Spec};
 
 use super::text::sentence;
@@ -82,6 +82,11 @@ pub struct View {
     pub cap: Option<String>,
     /// The check that stands in the way.
     pub blocked_by: Option<String>,
+    /// Who has to act.
+    pub fixer: Fixer,
+    /// Why it is theirs, with the source of a table's statement; empty if the party of the
+    /// check decides alone.
+    pub attributed: Shown,
     /// Both parties can act.
     pub shared: bool,
     /// Rests on an exchange whose certificate did not validate.
@@ -99,7 +104,8 @@ pub struct View {
 pub struct Findings {
     /// Warnings and failures that the server's operator acts on first, worst first.
     pub server: Vec<View>,
-    /// Those of the authorization server.
+    /// Those of the authorization server: first what its tenant can change, then what only its
+    /// vendor can.
     pub authorization_server: Vec<View>,
     /// Passes in catalogue order.
     pub passes: Vec<View>,
@@ -110,6 +116,25 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// What the authorization server's tenant, or whoever installed it, can change.
+    #[must_use]
+    pub fn tenant(&self) -> Vec<&View> {
+        self.of(Fixer::AsTenant)
+    }
+
+    /// What only the vendor of the authorization server can change.
+    #[must_use]
+    pub fn vendor(&self) -> Vec<&View> {
+        self.of(Fixer::AsVendor)
+    }
+
+    fn of(&self, fixer: Fixer) -> Vec<&View> {
+        self.authorization_server
+            .iter()
+            .filter(|view| view.fixer == fixer)
+            .collect()
+    }
+
     /// Number of warnings and failures.
     #[must_use]
     pub fn trouble(&self) -> usize {
@@ -159,13 +184,43 @@ pub fn sorted(report: &Report, scan: Option<&str>) -> Findings {
         )
     });
     for finding in trouble {
-        let group = match finding.party.first() {
-            Some(Party::AuthorizationServer) => &mut out.authorization_server,
-            Some(Party::Server) | None => &mut out.server,
+        let group = match fixer(finding) {
+            Fixer::Operator => &mut out.server,
+            Fixer::AsTenant | Fixer::AsVendor => &mut out.authorization_server,
         };
         group.push(view(report, finding, &losses, scan));
     }
+    out.authorization_server.sort_by_key(|view| view.fixer);
     out
+}
+
+/// Who has to act; in reports of before, the first party of the check.
+fn fixer(finding: &Finding) -> Fixer {
+    match (&finding.attribution, finding.party.first()) {
+        (Some(attribution), _) => attribution.to,
+        (None, Some(Party::AuthorizationServer)) => Fixer::AsTenant,
+        (None, Some(Party::Server) | None) => Fixer::Operator,
+    }
+}
+
+/// Why it is theirs, where more than the party of the check says so.
+fn attributed(finding: &Finding) -> Shown {
+    let Some(attribution) = &finding.attribution else {
+        return Shown::new("");
+    };
+    match (attribution.source, &attribution.product) {
+        (Some(source), _) => Shown::bounded(
+            &format!(
+                "{} ({}, {})",
+                attribution.because,
+                source.words(),
+                attribution.as_of.as_deref().unwrap_or("undated")
+            ),
+            400,
+        ),
+        (None, Some(_)) => Shown::bounded(&attribution.because, 400),
+        (None, None) => Shown::new(""),
+    }
 }
 
 fn view(
@@ -215,6 +270,8 @@ fn view(
         }),
         cap,
         blocked_by: finding.blocked_by.clone(),
+        fixer: fixer(finding),
+        attributed: attributed(finding),
         shared: finding.party.len() > 1,
         unvalidated: finding.unvalidated,
         withheld: finding.withheld,

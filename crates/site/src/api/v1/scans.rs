@@ -233,6 +233,19 @@ fn no_report(detail: &str) -> AppError {
 
 /// A report without what is held back until a deadline.
 pub(crate) fn blanked(mut report: Report) -> Report {
+    let withheld: Vec<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.withheld)
+        .map(|finding| finding.check.as_str())
+        .collect();
+    for connection in &mut report.connect {
+        let explains = connection.check.as_deref();
+        if explains.is_some_and(|check| withheld.contains(&check)) {
+            connection.detail = String::new();
+            connection.exchange = None;
+        }
+    }
     for finding in report
         .findings
         .iter_mut()
