@@ -219,7 +219,7 @@ fn explained(check: &Check) -> String {
         out.push_str(&wrap(
             "known",
             &format!(
-                "{}: {}'s, {} ({})",
+                "{} ({}): {}; {}",
                 vendor.name, vendor.acts, vendor.because, vendor.source
             ),
         ));

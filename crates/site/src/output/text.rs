@@ -282,34 +282,40 @@ fn group(page: &mut Page, heading: &str, findings: Vec<&View>) {
     }
 }
 
-/// Which clients would connect, one line each.
+/// Which clients would connect, those with the same end together.
 fn outlook(page: &mut Page, report: &Report) {
-    let outlook = connect::outlook(report, None);
-    if outlook.lines.is_empty() {
+    let outlook = connect::outlook(&report.connect, None);
+    if outlook.ends.is_empty() {
         return;
     }
     let heading = page.paint("head", "WHO WOULD CONNECT");
-    page.line(&format!("{heading}  {} client profiles", outlook.sum));
-    for line in &outlook.lines {
-        let sign = match line.tone {
+    page.line(&format!("{heading}  {}", outlook.sum));
+    for end in &outlook.ends {
+        let sign = match end.tone {
             "pass" => "ok",
             "fail" => "X",
             _ => "?",
         };
-        let sign = page.paint(line.tone, &format!("{sign:>4}"));
-        let mut text = line.says.clone();
-        if line.tone != "pass" {
-            text.push_str(&format!(": {}", line.detail.as_str()));
-            let check = line.check.iter().cloned();
-            let exchange = line.exchange.iter().map(|(id, _)| format!("exchange {id}"));
-            let shown: Vec<String> = check.chain(exchange).collect();
-            if !shown.is_empty() {
-                text.push_str(&format!(" ({})", shown.join(", ")));
-            }
-        }
-        let first = format!("{sign}  {:<26}", line.name);
-        for wrapped in textwrap::wrap(&text, hanging(&first, &" ".repeat(32))) {
+        let sign = page.paint(end.tone, &format!("{sign:>4}"));
+        let names: Vec<&str> = end.profiles.iter().map(|(_, name)| name.as_str()).collect();
+        let text = format!("{}: {}", end.says, names.join(", "));
+        let rest = " ".repeat(6);
+        for wrapped in textwrap::wrap(&text, hanging(&format!("{sign}  "), &rest)) {
             page.line(&wrapped);
+        }
+        let shown: Vec<String> = end
+            .check
+            .iter()
+            .cloned()
+            .chain(end.exchange.iter().map(|(id, _)| format!("exchange {id}")))
+            .collect();
+        if !end.detail.is_empty() {
+            let shown = if shown.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", shown.join(", "))
+            };
+            page.paragraph(&rest, "", &format!("{}{shown}", end.detail.as_str()));
         }
     }
     page.line("");

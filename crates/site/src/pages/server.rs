@@ -256,7 +256,7 @@ pub(crate) fn result(report: &Report, scan: Option<&str>) -> Outcome {
             _ => funnel::steps(report),
         },
         findings: finding::sorted(report, scan),
-        outlook: connect::outlook(report, scan),
+        outlook: connect::outlook(&report.connect, scan),
         ledger: Ledger::of(grade),
         categories: categories(report),
         revisions: revisions(report),
