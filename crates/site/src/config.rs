@@ -140,8 +140,12 @@ pub struct Site {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
-    /// Passive or standard.
+    /// How much is sent.
     pub depth: ScanDepth,
+    /// Hosts whose operators allow depth consented.
+    pub owned_hosts: Vec<String>,
+    /// Address at which scanned servers reach our own host, or empty.
+    pub own_host_url: String,
     /// Scans at a time.
     pub concurrency: u32,
     /// Admit special-use addresses.
@@ -168,6 +172,8 @@ pub enum ScanDepth {
     Passive,
     /// P0 and P1.
     Standard,
+    /// P2, for hosts that the operator owns.
+    Consented,
 }
 
 /// `[policy]`: what may be sent, and how often.
@@ -180,6 +186,8 @@ pub struct Policy {
     pub requests_per_scan_endpoint: u32,
     /// To each authorization server's host per scan.
     pub requests_per_scan_as: u32,
+    /// To each host at depth consented, besides those.
+    pub requests_per_scan_consented: u32,
     /// Length of a scan.
     pub scan_seconds: u32,
     /// Until a connection stands.

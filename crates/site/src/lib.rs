@@ -14,6 +14,7 @@ pub mod jobs;
 mod layers;
 mod limits;
 pub mod output;
+pub mod own_host;
 mod pages;
 mod routes;
 pub mod scanning;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
-use scanner::evidence::Depth;
+use scanner::evidence::{Consent, Depth};
 use scanner::net::{ConnectTo, Guard, Identity, Pace, Rates, Retries, Settings as NetSettings};
-use scanner::time::SystemClock;
+use scanner::time::{Clock as _, SystemClock};
 use tokio::sync::watch;
 
 use crate::config::{ScanDepth, Settings};
@@ -55,6 +55,22 @@ pub fn networks(list: &[String]) -> anyhow::Result<Vec<IpNet>> {
                 .map_err(|_| anyhow::anyhow!("`{text}` is neither an address nor a network"))
         })
         .collect()
+}
+
+/// The permission of the operators of these hosts, given now; `None` without hosts.
+#[must_use]
+pub fn consent(hosts: &[String], basis: &str) -> Option<Consent> {
+    let mut hosts: Vec<String> = hosts
+        .iter()
+        .map(|host| host.trim_end_matches('.').to_ascii_lowercase())
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    (!hosts.is_empty()).then(|| Consent {
+        hosts,
+        basis: basis.to_owned(),
+        recorded: SystemClock.now(),
+    })
 }
 
 /// What the unattended scanner of an installation is made from.
@@ -117,9 +133,14 @@ pub fn installed(
     out.limits.depth = match settings.scan.depth {
         ScanDepth::Passive => Depth::Passive,
         ScanDepth::Standard => Depth::Standard,
+        ScanDepth::Consented => Depth::Consented,
     };
+    if out.limits.depth >= Depth::Consented {
+        out.consent = consent(&settings.scan.owned_hosts, "configuration");
+    }
     out.limits.endpoint_requests = policy.requests_per_scan_endpoint;
     out.limits.as_requests = policy.requests_per_scan_as;
+    out.limits.consented_requests = policy.requests_per_scan_consented;
     out.limits.redirect_hops = policy.redirect_hops;
     if settings.scan.allow_private {
         out.limits.repeat_gap_ms = 0;

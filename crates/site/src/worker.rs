@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use scanner::evidence::Evidence;
 use scanner::grade::grade;
-use scanner::net::NetScanner;
+use scanner::net::{NetScanner, OwnHosting};
 use scanner::report::Report;
 use scanner::rubric;
 use scanner::scan::Scan;
@@ -68,8 +68,10 @@ pub async fn run(
     settings: Settings,
     stop: watch::Receiver<bool>,
     listeners: &[SocketAddr],
+    own_host: Option<OwnHosting>,
 ) -> anyhow::Result<()> {
-    let net = crate::scanning::installed(&settings, stop.clone(), listeners)?;
+    let mut net = crate::scanning::installed(&settings, stop.clone(), listeners)?;
+    net.own_host = own_host;
     let scanner = Arc::new(NetScanner::new(net).await?);
     let pace = pace(&settings);
     let jobs = tokio::spawn(crate::jobs::run(

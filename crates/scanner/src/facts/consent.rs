@@ -72,6 +72,34 @@ impl<'e> Facts<'e> {
         (self.secure(&url) && self.consented(&url)).then_some(url)
     }
 
+    /// Hosts of authorization servers that deeper probes would ask and that the consent does not
+    /// cover, each once: of issuers, and of the endpoints that the tested server advertises.
+    #[must_use]
+    pub fn uncovered_hosts(&self) -> Vec<String> {
+        const ENDPOINTS: [&str; 4] = [
+            "registration_endpoint",
+            "authorization_endpoint",
+            "token_endpoint",
+            "introspection_endpoint",
+        ];
+        let issuers = self.issuers().iter().map(|issuer| issuer.listed.clone());
+        let tested = self.deeper_server();
+        let endpoints = tested.iter().flat_map(|asm| {
+            ENDPOINTS
+                .iter()
+                .filter_map(|member| asm.document.text(member).map(str::to_owned))
+        });
+        let mut hosts: Vec<String> = issuers
+            .chain(endpoints)
+            .filter_map(|text| Url::parse(&text).ok())
+            .filter(|url| !self.consented(url))
+            .filter_map(|url| url.host_str().map(str::to_owned))
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
     /// The test client: registered if that worked, else a client document if the server
     /// advertises support and we have a host of our own, else the one that the owner supplied.
     #[must_use]

@@ -4,6 +4,7 @@
 mod accuracy;
 mod catalogue;
 mod crawl;
+mod deeper;
 mod demo;
 mod health;
 pub(crate) mod import;
@@ -297,7 +298,7 @@ fn one_line(error: &anyhow::Error) -> String {
 
 async fn run(cli: Cli) -> Outcome {
     match cli.command {
-        Command::Scan(args) => scan::run(args).await,
+        Command::Scan(args) => scan::run(args, cli.config.as_deref()).await,
         Command::Grade(args) => offline::grade(&args),
         Command::Diff(args) => offline::diff(&args),
         Command::Checks(args) => catalogue::checks(&args),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +26,7 @@ use scanner::target::Target;
 use scanner::time::{Clock as _, SystemClock};
 use tokio::sync::watch;
 
+use super::deeper::{self, DeeperArgs};
 use super::offline::{Format, format_or_default, print};
 use super::{Color, Ended, Exit, Outcome};
 use crate::output::{bundle, text};
@@ -66,7 +67,7 @@ pub(super) struct ScanArgs {
     /// Admit this address or network, also a metadata service
     #[arg(long, value_name = "ADDRESS")]
     allow_address: Vec<String>,
-    /// A host you own: --rate may ask it more often than once a second; repeatable
+    /// A host you own: --rate may ask it more often than once a second, and depth consented touches it; repeatable
     #[arg(long, value_name = "HOST")]
     owned: Vec<String>,
     /// Requests per second to each private or owned host [default: 50; others get 1]
@@ -75,9 +76,11 @@ pub(super) struct ScanArgs {
     /// `Name: value` sent to the endpoint only; the value as @env:VAR or @file:PATH if it is secret
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
-    /// Seconds that one scan may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    timeout: u32,
+    /// Seconds that one scan may take [default: 180; 600 from depth consented on]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    timeout: Option<u32>,
+    #[command(flatten)]
+    deeper: DeeperArgs,
     /// Targets at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=500))]
     concurrency: u16,
@@ -201,24 +204,27 @@ impl Thresholds {
     }
 }
 
-pub(super) async fn run(args: ScanArgs) -> Outcome {
+pub(super) async fn run(args: ScanArgs, config: Option<&Path>) -> Outcome {
     let depth = match args.depth {
         DepthArg::Passive => Depth::Passive,
         DepthArg::Standard => Depth::Standard,
-        DepthArg::Consented | DepthArg::Credentialed => {
-            return Err(Ended::said(
-                Exit::Usage,
-                "--depth: this version asks at most what depth standard allows; deeper probes touch authorization servers and are not built yet",
-            ));
-        }
+        DepthArg::Consented => Depth::Consented,
+        DepthArg::Credentialed => Depth::Credentialed,
     };
     let targets = targets(&args)?;
+    let consent = deeper::consent(depth, &args.owned, config, &targets)?;
+    let own_host = deeper::own_host(&args.deeper, depth).await?;
     let (stop, stopped) = watch::channel(false);
     let progress = Progress::new(&args, targets.len());
     let mut settings = net_settings(&args, depth, stopped, &progress).map_err(Ended::usage)?;
     if args.allow_private || targets.iter().all(|target| owned(&args, target)) {
         // Repetitions are spread for the sake of strangers' machines.
         settings.limits.repeat_gap_ms = 0;
+    }
+    if let Some(consent) = consent {
+        deeper::announce(depth, &consent, own_host.as_ref().map(|(own, _)| own));
+        settings.consent = Some(consent);
+        settings.own_host = own_host.as_ref().map(|(own, _)| own.hosting());
     }
     let scanner = Arc::new(NetScanner::new(settings).await.map_err(Ended::usage)?);
     // The first Ctrl-C ends the scans where they are; what was heard is still reported.
@@ -230,6 +236,7 @@ pub(super) async fn run(args: ScanArgs) -> Outcome {
                 let scan_id = store::ids::Kind::Scan.fresh(SystemClock.now());
                 let evidence = scanner.scan(&target, &scan_id).await;
                 progress.done(&evidence);
+                deeper::account(&evidence);
                 (position, evidence)
             }
         })
@@ -380,7 +387,10 @@ fn net_settings(
 ) -> anyhow::Result<NetSettings> {
     let mut out = NetSettings::new(Arc::new(SystemClock), Arc::new(scanning::entropy));
     out.limits.depth = depth;
-    out.timeouts.scan = Duration::from_secs(u64::from(args.timeout));
+    let seconds = args
+        .timeout
+        .unwrap_or(if depth >= Depth::Consented { 600 } else { 180 });
+    out.timeouts.scan = Duration::from_secs(u64::from(seconds));
     let guard = if args.allow_private {
         Guard::allow_private()
     } else {
@@ -391,6 +401,7 @@ fn net_settings(
     if args.allow_private {
         out.limits.endpoint_requests = 200;
         out.limits.as_requests = 60;
+        out.limits.consented_requests = 300;
     }
     let mut rates = Rates {
         global_per_second: NonZeroU32::new(500),

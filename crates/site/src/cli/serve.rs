@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use scanner::net::OwnHosting;
 use scanner::time::SystemClock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use super::{Ended, Exit, Outcome};
 use crate::AppState;
 use crate::config::{Settings, Source, SourceKind};
+use crate::own_host::OwnHost;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -108,8 +110,10 @@ pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     let address = listener.local_addr().map_err(Ended::internal)?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(signals(stop));
+    let own_host = own_host(args.role, &settings)?;
+    let hosting = own_host.as_ref().map(OwnHost::hosting);
     let worker = (args.role != Role::Web)
-        .then(|| spawn_worker(store.clone(), &settings, stopped.clone(), address));
+        .then(|| spawn_worker(store.clone(), &settings, stopped.clone(), address, hosting));
     let state = AppState {
         store,
         clock: Arc::new(SystemClock),
@@ -118,6 +122,10 @@ pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     let router = match args.role {
         Role::All | Role::Web => crate::router(state),
         Role::Worker => crate::health(state),
+    };
+    let router = match own_host {
+        Some(own) => own.router().fallback_service(router),
+        None => router,
     };
     super::tell(format_args!(
         "Authdex is at http://{address}/ (Ctrl-C ends it)"
@@ -133,11 +141,28 @@ pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// The host that serves client documents to authorization servers. Who fetches them is known
+/// in the process that serves, so that process has to scan, too.
+fn own_host(role: Role, settings: &Settings) -> Result<Option<OwnHost>, Ended> {
+    let url = &settings.scan.own_host_url;
+    if url.is_empty() {
+        return Ok(None);
+    }
+    if role != Role::All {
+        return Err(Ended::said(
+            Exit::Usage,
+            "scan.own_host_url: what authorization servers fetch is seen by the process that serves it; run --role all, or leave it empty",
+        ));
+    }
+    OwnHost::new(url).map(Some).map_err(Ended::usage)
+}
+
 fn spawn_worker(
     store: store::Store,
     settings: &Settings,
     stopped: watch::Receiver<bool>,
     address: SocketAddr,
+    own_host: Option<OwnHosting>,
 ) -> tokio::task::JoinHandle<anyhow::Result<()>> {
     let settings = settings.clone();
     tokio::spawn(async move {
@@ -150,7 +175,7 @@ fn spawn_worker(
                 }
             });
         }
-        let outcome = crate::worker::run(store, settings, stopped, &[address]).await;
+        let outcome = crate::worker::run(store, settings, stopped, &[address], own_host).await;
         if let Err(error) = &outcome {
             super::tell(format_args!(
                 "authdex: the crawler could not start: {error:#}"

@@ -2,7 +2,7 @@
 //! 11.2), and what no installation may. Starting with a looser value is an error that names
 //! key, value and limit.
 
-use super::{ConfigError, Mode, Settings};
+use super::{ConfigError, Mode, ScanDepth, Settings};
 
 /// A limit on one number: key, value, least, most in public mode, most in private mode.
 type Row = (&'static str, i64, i64, i64, i64);
@@ -84,6 +84,19 @@ fn texts(settings: &Settings) -> Result<(), ConfigError> {
                 .into(),
         );
     }
+    let own = &settings.scan.own_host_url;
+    if !own.is_empty()
+        && let Err(error) = crate::own_host::OwnHost::new(own)
+    {
+        return wrong("scan.own_host_url", error.to_string());
+    }
+    if settings.scan.depth == ScanDepth::Consented && settings.scan.owned_hosts.is_empty() {
+        return wrong(
+            "scan.owned_hosts",
+            "is empty, and depth consented asks nobody else's hosts; name yours, or lower scan.depth"
+                .into(),
+        );
+    }
     Ok(())
 }
 
@@ -104,6 +117,13 @@ fn rows(settings: &Settings) -> Vec<Row> {
             1,
             12,
             60,
+        ),
+        (
+            "policy.requests_per_scan_consented",
+            n(policy.requests_per_scan_consented),
+            1,
+            80,
+            300,
         ),
         ("policy.scan_seconds", n(policy.scan_seconds), 1, 300, 900),
         (
@@ -231,6 +251,12 @@ fn public_only(settings: &Settings) -> Result<(), ConfigError> {
         return wrong(
             "scan.allow_private",
             "a public instance never asks special-use addresses",
+        );
+    }
+    if settings.scan.depth == ScanDepth::Consented {
+        return wrong(
+            "scan.depth",
+            "a public instance needs a proof of ownership for this depth, which this version cannot take; write \"standard\"",
         );
     }
     if settings.instance.contact.is_empty() {
