@@ -90,7 +90,7 @@ fn a_mistake_is_one_line_with_what_to_do() {
         ),
         (
             &["scan", "--depth", "consented", "https://a.example/mcp"],
-            &["--depth", "standard"],
+            &["--depth consented", "a.example", "--owned HOST"],
         ),
         (&["scan"], &["URL", "`authdex scan --help`"]),
         (&["scna"], &["'scna'", "'scan'"]),
