@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod cases;
+mod defaults;
 mod metadata;
 mod parity;
 mod sse;
@@ -54,7 +55,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "Publish metadata instead.",
         traps: "Single-page applications answer 200 on every path. Later revisions have no such \
                 fallback, so it is never scored there.",
-        run: super::deeper,
+        run: defaults::endpoints,
     },
     Check {
         id: "legacy-mirror-consistent",

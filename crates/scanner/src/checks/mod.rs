@@ -7,6 +7,7 @@
 mod as_metadata;
 mod challenge;
 mod endpoints;
+mod ground;
 mod hygiene;
 mod legacy;
 mod origin;

@@ -3,6 +3,8 @@
 //! The list of the first credited document in client order counts; that two documents
 //! disagree is asm-documents-consistent's to say.
 
+mod requests;
+
 use super::{deeper, weigh};
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, ProbeClass, Severity, Verdict, fail, na, warn,
@@ -92,7 +94,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A code that no challenge protects can be injected into another session of a public client.",
         fix: "Refuse the request at the authorization endpoint when a public client sends no challenge.",
         traps: "Many servers look at the challenge only after sign-in, so a sign-in page proves neither side.",
-        run: deeper,
+        run: requests::required,
     },
     Check {
         id: "pkce-plain-refused",
@@ -112,7 +114,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Whoever can rewrite the request in the browser can otherwise choose the weaker method.",
         fix: "Refuse every method but S256, a missing one included.",
         traps: "Being let through to a sign-in page is a warning, because the refusal may come later.",
-        run: deeper,
+        run: requests::plain_refused,
     },
     Check {
         id: "pkce-verifier-enforced",

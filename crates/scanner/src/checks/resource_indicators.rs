@@ -1,6 +1,8 @@
 //! Resource indicators (RFC 8707, catalogue section 1.7): whether tokens can be asked for and
 //! issued for this resource alone.
 
+mod requests;
+
 use super::deeper;
 #[cfg(test)]
 use super::testkit::*;
@@ -49,7 +51,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Clients are patched to leave the parameter out, and tokens lose their audience.",
         fix: "Register the resource identifier with the authorization server, byte for byte.",
         traps: "Several products refuse resources that were not configured; that is configuration, not a defect of the product.",
-        run: deeper,
+        run: requests::accepts,
     },
     Check {
         id: "ri-foreign-refused",
@@ -68,7 +70,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A malicious resource obtains tokens in its own or in another's name.",
         fix: "Allow known resource identifiers only.",
         traps: "No metadata says whether RFC 8707 is implemented, and a server that does not know it may ignore the parameter: without a token this only warns.",
-        run: deeper,
+        run: requests::foreign_refused,
     },
     Check {
         id: "ri-token-audience",

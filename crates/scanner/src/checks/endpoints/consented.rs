@@ -2,6 +2,7 @@
 //! answers for them in every scan from outside.
 
 use super::super::deeper;
+use super::{proxy, redirects, responses, tokens};
 use crate::check::{Area, Check, Level, Party, ProbeClass, Severity};
 use crate::spec::{Matrix, Revision, Spec};
 
@@ -25,7 +26,7 @@ pub(super) const UNKNOWN_CLIENT_NO_REDIRECT: Check = Check {
     why: "An endpoint that redirects for anybody is an open redirector on a domain that people trust.",
     fix: "Show an error page of your own whenever the client or its redirect address is not valid.",
     traps: "Proxies that create clients on the fly redirect here by design, and fail.",
-    run: deeper,
+    run: redirects::unknown_client,
 };
 
 pub(super) const UNREGISTERED_REDIRECT_REFUSED: Check = Check {
@@ -47,7 +48,7 @@ pub(super) const UNREGISTERED_REDIRECT_REFUSED: Check = Check {
     why: "A code that is sent to an address of the attacker's choice is a stolen code.",
     fix: "Compare the redirect address with the registered ones, character by character, before anything else.",
     traps: "A sign-in page before the comparison proves nothing without a user, so it stays undecided.",
-    run: deeper,
+    run: redirects::unregistered,
 };
 
 pub(super) const REDIRECT_EXACT_MATCH: Check = Check {
@@ -68,7 +69,7 @@ pub(super) const REDIRECT_EXACT_MATCH: Check = Check {
     why: "Prefixes, other paths and subdomains let codes leak through open redirectors and neighbours of the client.",
     fix: "Compare bytes; make an exception for the port of loopback addresses only.",
     traps: "Some products allow wildcards only where the tenant configures them, so a finding is about this tenant.",
-    run: deeper,
+    run: redirects::exact_match,
 };
 
 pub(super) const LOOPBACK_ANY_PORT: Check = Check {
@@ -89,7 +90,7 @@ pub(super) const LOOPBACK_ANY_PORT: Check = Check {
     why: "Native clients get a new port at every start; where it is compared, they fail or fill the server with registrations.",
     fix: "Leave the port out of the comparison for 127.0.0.1, [::1] and, if it is supported, localhost.",
     traps: "Products differ in which of the host forms gets the exception, so the tested form is noted.",
-    run: deeper,
+    run: redirects::any_port,
 };
 
 pub(super) const NO_CORS: Check = Check {
@@ -105,7 +106,7 @@ pub(super) const NO_CORS: Check = Check {
     why: "A script of another site could read the authorization response of a signed-in user.",
     fix: "Exclude the authorization endpoint from the CORS settings of the host.",
     traps: "A wildcard for the whole host, where one program is both MCP and authorization server, is the usual cause.",
-    run: deeper,
+    run: responses::no_cors,
 };
 
 pub(super) const FRAME_PROTECTION: Check = Check {
@@ -125,7 +126,7 @@ pub(super) const FRAME_PROTECTION: Check = Check {
     why: "A framed consent page can be clicked through without the user seeing it.",
     fix: "Send `Content-Security-Policy: frame-ancestors 'none'` with these pages.",
     traps: "Error pages may lack headers that the real page has, so the page of a valid request is looked at.",
-    run: deeper,
+    run: responses::frame_protection,
 };
 
 pub(super) const ISS_EMITTED: Check = Check {
@@ -145,7 +146,7 @@ pub(super) const ISS_EMITTED: Check = Check {
     why: "Without it clients cannot notice a mix-up; announced and missing, it makes every client that follows the rules refuse the login.",
     fix: "Add `iss` to success and error redirects, then announce it.",
     traps: "Servers that answer with a page of their own instead of an error redirect need another probe, or stay undecided.",
-    run: deeper,
+    run: responses::iss_emitted,
 };
 
 pub(super) const ERROR_RESPONSE: Check = Check {
@@ -161,7 +162,7 @@ pub(super) const ERROR_RESPONSE: Check = Check {
     why: "A lost state opens the door to login CSRF, and clients cannot tell what went wrong.",
     fix: "Return `state` unchanged with one registered error code, and redirect with 302 or 303.",
     traps: "A page of the server's own instead of a redirect is a warning only.",
-    run: deeper,
+    run: responses::error_response,
 };
 
 pub(super) const IMPLICIT_REFUSED: Check = Check {
@@ -177,7 +178,7 @@ pub(super) const IMPLICIT_REFUSED: Check = Check {
     why: "Tokens in URLs end up in histories, logs and referrers.",
     fix: "Switch the implicit flow off for clients that register themselves.",
     traps: "Servers that ask for a sign-in first cannot be judged without a user: a warning at most.",
-    run: deeper,
+    run: responses::implicit_refused,
 };
 
 pub(super) const PROXY_CONSENT: Check = Check {
@@ -197,7 +198,7 @@ pub(super) const PROXY_CONSENT: Check = Check {
     why: "An attacker registers a client, the upstream cookie of the victim skips the upstream consent, and the code goes to the attacker.",
     fix: "Show a consent page of your own for each new client, and bind the approval to user and client.",
     traps: "Products that ask after the return from upstream look the same from outside; without a signed-in user they stay undecided.",
-    run: deeper,
+    run: proxy::consent,
 };
 
 pub(super) const TOKEN_ENDPOINT_ERRORS: Check = Check {
@@ -218,7 +219,7 @@ pub(super) const TOKEN_ENDPOINT_ERRORS: Check = Check {
     why: "A live password grant invites credential stuffing, and an endpoint that takes GET puts codes into logs.",
     fix: "Answer errors as JSON with no-store, take POST only, and switch the password grant off.",
     traps: "401 with a Basic challenge for an unknown client is correct.",
-    run: deeper,
+    run: tokens::errors,
 };
 
 pub(super) const INTROSPECTION_AUTHENTICATED: Check = Check {
@@ -238,7 +239,7 @@ pub(super) const INTROSPECTION_AUTHENTICATED: Check = Check {
     why: "An open endpoint tells anybody which guessed or stolen tokens are alive.",
     fix: "Require client authentication there.",
     traps: "Revocation endpoints that answer 200 to unknown tokens are correct; only introspection is judged.",
-    run: deeper,
+    run: tokens::introspection,
 };
 
 pub(super) const CODE_SINGLE_USE: Check = Check {

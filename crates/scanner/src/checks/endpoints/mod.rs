@@ -5,7 +5,11 @@
 
 mod consented;
 mod keys;
+mod proxy;
+mod redirects;
+mod responses;
 mod strength;
+mod tokens;
 
 #[cfg(test)]
 mod cases;
