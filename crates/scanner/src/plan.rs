@@ -306,7 +306,9 @@ impl<'e> Plan<'e> {
                         && matches!(answer.status(), Some(301 | 308)));
                 let leaves = answer.exchange.purpose.is_deeper()
                     && self.facts.leads_to_client(answer.exchange, &to);
-                (may_follow && !leaves && !self.is_retried(answer.exchange))
+                // Where the valid request was led is known.
+                let known = self.facts.known_way(answer.exchange, &to);
+                (may_follow && !leaves && !known && !self.is_retried(answer.exchange))
                     .then(|| asks::hop(answer.exchange, &to))
             })
             .collect()

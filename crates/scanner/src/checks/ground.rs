@@ -4,6 +4,17 @@
 //! A refusal says something about what was varied only where the valid request is not refused,
 //! and a page only where it can be compared with the page of the valid request.
 
+#[cfg(test)]
+mod default_cases;
+#[cfg(test)]
+mod redirect_cases;
+#[cfg(test)]
+mod request_cases;
+#[cfg(test)]
+mod response_cases;
+#[cfg(test)]
+mod token_cases;
+
 use url::Url;
 
 use crate::check::{Cause, Fault, Judgement, Na, Unmet, inconclusive, na, warn};
@@ -140,3 +151,13 @@ pub(super) fn goes_on(landed: &Landed<'_, '_>, control: &Landed<'_, '_>, what: &
         .and(control.place()),
     )
 }
+
+/// The cases of the checks that stand on this.
+#[cfg(test)]
+pub(super) const CASES: &[&[super::testkit::Case]] = &[
+    default_cases::CASES,
+    redirect_cases::CASES,
+    request_cases::CASES,
+    response_cases::CASES,
+    token_cases::CASES,
+];

@@ -3,6 +3,7 @@
 //! read and what the check says.
 
 mod answers;
+mod authorizing;
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ pub(crate) use answers::{
     response, set_body, status, text, tools, without_query,
 };
 use answers::{good_hello, good_tls, preflight, speak};
+pub(crate) use authorizing::{authorizing, authorizing_but};
 
 use crate::check::{Check, Judgement, Unmet, Verdict};
 use crate::evidence::{

@@ -25,6 +25,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::origin::CASES],
     &[super::hygiene::CASES],
     &[super::legacy::CASES],
+    super::ground::CASES,
 ];
 
 /// What no scan can show, and why a check is kept all the same.

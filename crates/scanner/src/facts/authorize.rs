@@ -52,6 +52,9 @@ pub fn registered_error(code: &str) -> bool {
     REGISTERED.contains(&code)
 }
 
+/// The request that others are compared with.
+const VALID: Purpose = Purpose::Authorize(AuthorizeVariant::Valid);
+
 /// What an authorization request came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Landing {
@@ -224,7 +227,11 @@ impl Landed<'_, '_> {
     /// The exchange that shows it.
     #[must_use]
     pub fn exchange(&self) -> ExchangeId {
-        self.last.exchange.id
+        if self.last.exchange.purpose == self.first.exchange.purpose {
+            self.last.exchange.id
+        } else {
+            self.first.exchange.id
+        }
     }
 
     /// The place that shows it: the redirect, or the status.
@@ -335,9 +342,42 @@ impl<'e> Facts<'e> {
         let Some(first) = self.first_hop(purpose) else {
             return inconclusive(self.never_asked());
         };
-        let (last, _) = self.follow(first);
+        let (mut last, _) = self.follow(first);
+        let known = location(first.exchange).is_some_and(|to| self.known_way(first.exchange, &to));
+        if last.exchange.id == first.exchange.id
+            && known
+            && let Some(valid) = self.first_hop(VALID)
+        {
+            last = self.follow(valid).0;
+        }
         let what = landing(first, last)?;
         Ok(Landed { what, first, last })
+    }
+
+    /// Whether a redirect that answers an authorization request leads where the valid request
+    /// was led: to the same path of the same origin, with parameters of the same names. The
+    /// page there is not asked for again.
+    #[must_use]
+    pub fn known_way(&self, exchange: &Exchange, to: &Url) -> bool {
+        let deeper = matches!(exchange.purpose, Purpose::Authorize(_) | Purpose::Cimd(_));
+        if !deeper || exchange.purpose == VALID || exchange.follows.is_some() {
+            return false;
+        }
+        let Some(valid) = self.first_hop(VALID).and_then(Answer::location) else {
+            return false;
+        };
+        let names = |url: &Url| -> Vec<String> {
+            let mut names: Vec<String> = url
+                .query_pairs()
+                .map(|(name, _)| name.into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        relation::same_origin(&valid, to)
+            && valid.path() == to.path()
+            && names(&valid) == names(to)
+            && !self.leads_to_client(exchange, to)
     }
 
     /// The valid request that the other variants are compared with: with `resource`, or without
@@ -414,7 +454,7 @@ fn landing(first: &Answer<'_>, last: &Answer<'_>) -> Result<Landing, Unmet> {
     }
     let refuses = response.status >= 400 && !(sign_in && has_password(html.as_ref()));
     match html {
-        Some(html) if !refuses && !(is_error(&html) && !sign_in) => {
+        Some(html) if !refuses && (sign_in || !is_error(&html)) => {
             Ok(Landing::Page(Box::new(Page {
                 status: response.status,
                 at: last.exchange.asked.url.clone(),
@@ -458,12 +498,13 @@ fn of_redirect(last: &Answer<'_>, to: &Url, client: Option<&Url>) -> Result<Land
             fragment,
         };
         let has = |name: &str| to.value(name).is_some_and(|value| !value.is_empty());
-        return Ok(if has("access_token") || has("id_token") {
+        // A code beside an error is an error that carries too much.
+        return Ok(if to.value("error").is_some() {
+            Landing::Error(to)
+        } else if has("access_token") || has("id_token") {
             Landing::Token(to)
         } else if has("code") {
             Landing::Code(to)
-        } else if to.value("error").is_some() {
-            Landing::Error(to)
         } else {
             Landing::Bare(to)
         });

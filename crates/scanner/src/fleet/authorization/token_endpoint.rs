@@ -53,7 +53,7 @@ impl Here<'_> {
         let Some(resource) = self.narrowed(fields, &grant) else {
             return self.token_error(400, "invalid_target");
         };
-        self.tokens(&family, Grant { resource, ..grant })
+        self.tokens(&family, &Grant { resource, ..grant })
     }
 
     fn refresh(&self, fields: &Fields) -> Reply {
@@ -83,7 +83,7 @@ impl Here<'_> {
         if self.has(Fault::NoRotation) {
             return self.token_reply(&entry.family, &grant, &token);
         }
-        self.tokens(&entry.family, grant)
+        self.tokens(&entry.family, &grant)
     }
 
     /// The client of a token request, with its secret if it has one.
@@ -116,9 +116,9 @@ impl Here<'_> {
         }
     }
 
-    fn tokens(&self, family: &str, grant: Grant) -> Reply {
+    fn tokens(&self, family: &str, grant: &Grant) -> Reply {
         let refresh = self.endpoints.ledger.issue_refresh(family, grant.clone());
-        self.token_reply(family, &grant, &refresh)
+        self.token_reply(family, grant, &refresh)
     }
 
     fn token_reply(&self, family: &str, grant: &Grant, refresh: &str) -> Reply {
