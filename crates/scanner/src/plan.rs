@@ -11,6 +11,7 @@ mod consented;
 mod credentialed;
 mod handshakes;
 mod heard;
+mod hops;
 mod metadata;
 mod secret;
 #[cfg(test)]
@@ -19,9 +20,9 @@ mod variations;
 
 use url::Url;
 
-use crate::evidence::{Depth, Evidence, Exchange, ExchangeId, List, OwnerProbe, Purpose};
-use crate::facts::outcome::{Outcome, location};
-use crate::facts::{Facts, discovery, relation};
+use crate::evidence::{Depth, Evidence, ExchangeId, List, OwnerProbe, Purpose};
+use crate::facts::outcome::location;
+use crate::facts::{Facts, discovery};
 use asks::{Era, Message};
 pub use secret::{Alteration, Forged, FormValue, Issued, Secret};
 
@@ -283,63 +284,6 @@ impl<'e> Plan<'e> {
         })
     }
 
-    // --- redirects ------------------------------------------------------------------
-
-    /// One more hop for every same-origin redirect that is no login.
-    fn hops(&self) -> Vec<Ask> {
-        self.facts
-            .answers()
-            .iter()
-            .filter(|answer| {
-                // To a sign-in page, too, where people are meant to sign in.
-                answer.outcome == Outcome::Redirect
-                    || (answer.outcome == Outcome::Login && answer.exchange.purpose.is_deeper())
-            })
-            .filter(|answer| follows_redirects(answer.exchange.purpose))
-            .filter(|answer| self.depth_of(answer.exchange) < self.limits.redirect_hops)
-            .filter_map(|answer| {
-                let to = answer.location()?;
-                let from = Url::parse(&answer.exchange.asked.url).ok()?;
-                let may_follow = relation::same_origin(&from, &to)
-                    // An http listing is followed to itself over https, for good (301, 308).
-                    || (crate::facts::upgrades(&from, &to)
-                        && matches!(answer.status(), Some(301 | 308)));
-                let leaves = answer.exchange.purpose.is_deeper()
-                    && self.facts.leads_to_client(answer.exchange, &to);
-                // Where the valid request was led is known.
-                let known = self.facts.known_way(answer.exchange, &to);
-                (may_follow && !leaves && !known && !self.is_retried(answer.exchange))
-                    .then(|| asks::hop(answer.exchange, &to))
-            })
-            .collect()
-    }
-
-    fn depth_of(&self, exchange: &Exchange) -> u32 {
-        let mut depth = 0;
-        let mut current = exchange.follows;
-        while let Some(id) = current {
-            depth += 1;
-            current = self
-                .evidence
-                .exchanges
-                .iter()
-                .find(|exchange| exchange.id == id)
-                .and_then(|exchange| exchange.follows)
-                .filter(|next| *next < id);
-        }
-        depth
-    }
-
-    /// A later attempt of the same question replaced this exchange.
-    fn is_retried(&self, exchange: &Exchange) -> bool {
-        self.evidence.exchanges.iter().any(|later| {
-            later.id > exchange.id
-                && later.purpose == exchange.purpose
-                && later.asked.url == exchange.asked.url
-                && later.follows == exchange.follows
-        })
-    }
-
     // --- stages ---------------------------------------------------------------------
 
     /// X1, X3, X5 and the document at the origin root.
@@ -555,26 +499,6 @@ fn same_question(a: Purpose, a_url: &str, b: Purpose, b_url: &str) -> bool {
 
 fn without_query(url: &str) -> &str {
     url.split('?').next().unwrap_or(url)
-}
-
-/// Redirects of these are followed within the origin.
-fn follows_redirects(purpose: Purpose) -> bool {
-    matches!(
-        purpose,
-        Purpose::Discover
-            | Purpose::Initialize
-            | Purpose::EventStream
-            | Purpose::SiblingStream
-            | Purpose::Prm(_)
-            | Purpose::AsMetadata(..)
-            | Purpose::Jwks(_)
-            | Purpose::PrmJwks
-            | Purpose::SecurityTxt
-            | Purpose::SecurityTxtLegacy
-            | Purpose::Authorize(_)
-            | Purpose::Cimd(_)
-            | Purpose::Login(_)
-    )
 }
 
 fn effective_endpoint(facts: &Facts<'_>) -> String {

@@ -1,14 +1,13 @@
 //! A consented world whose authorization server is one of the sample servers, so that cases of
 //! checks and tests over real sockets meet the same behaviour.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use super::{Answer, ENDPOINT, World, asm, response};
-use crate::evidence::Purpose;
 use crate::fleet::authorization::{self, Fault, Login};
+use crate::fleet::registration::{self, Documents, Registering};
 use crate::fleet::reply::Asked;
-use crate::fleet::tokens::{Client, Ledger};
 use crate::fleet::world::AuthorizationServer;
 use crate::plan::{Ask, FormValue, HeaderValue};
 
@@ -17,6 +16,7 @@ pub(crate) fn authorizing(login: Login, faults: &[Fault]) -> World {
     let mut server = AuthorizationServer::compliant("id.example.com")
         .with_endpoints(&[ENDPOINT])
         .expect("a key can be made")
+        .with_registration(Registering::good(), Documents::good())
         .login(login)
         .faulty(faults);
     server.oauth = Some(asm());
@@ -45,9 +45,6 @@ fn answer(server: &AuthorizationServer, ask: &Ask) -> Option<Answer> {
     if url.host_str() != Some("id.example.com") {
         return None;
     }
-    if matches!(ask.purpose, Purpose::Register(_)) {
-        return register(&server.endpoints.as_ref()?.ledger, ask);
-    }
     let form = ask.form.iter().map(|(name, value)| {
         let value = match value {
             FormValue::Plain(value) => value.as_str(),
@@ -69,49 +66,14 @@ fn answer(server: &AuthorizationServer, ask: &Ask) -> Option<Answer> {
         query: url.query().map(str::to_owned),
         headers: headers.collect(),
         body: ask.body.clone().unwrap_or(form),
+        named: None,
     };
-    let reply = authorization::reply(server, &asked)?;
+    let reply =
+        registration::reply(server, &asked).or_else(|| authorization::reply(server, &asked))?;
     let headers: Vec<(&str, &str)> = reply
         .headers
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     Some(response(reply.status, &headers, &reply.body))
-}
-
-/// RFC 7591, without any policy.
-fn register(ledger: &Ledger, ask: &Ask) -> Option<Answer> {
-    let mut client: Value = serde_json::from_str(ask.body.as_deref()?).ok()?;
-    let texts = |value: &Value| -> Vec<String> {
-        value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|uri| uri.as_str().map(str::to_owned))
-            .collect()
-    };
-    let redirects = texts(&client["redirect_uris"]);
-    let good = |uri: &String| {
-        (uri.starts_with("https://") && !uri.contains(['*', '#']))
-            || uri.starts_with("http://127.0.0.1")
-    };
-    let json = [
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-    ];
-    if redirects.is_empty() || !redirects.iter().all(good) {
-        return Some(response(400, &json, r#"{"error":"invalid_redirect_uri"}"#));
-    }
-    let id = ledger.fresh("client-");
-    ledger.add_client(Client {
-        id: id.clone(),
-        name: client["client_name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        redirects,
-        ..Client::default()
-    });
-    client["client_id"] = id.into();
-    Some(response(201, &json, &client.to_string()))
 }

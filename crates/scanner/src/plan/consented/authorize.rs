@@ -14,6 +14,7 @@ use crate::evidence::{
 use crate::facts::authorize::Landing;
 use crate::facts::consent::{ClientOrigin, TestClient};
 use crate::facts::discovery;
+use crate::facts::registration::{dangerous_redirect, retried_at_authorization};
 
 /// The redirect of the client that does not exist.
 const UNKNOWN_REDIRECT: &str = "https://redirect-probe.invalid/cb";
@@ -59,6 +60,7 @@ impl Plan<'_> {
             list.extend(self.redirect_variations(base));
             list.extend(self.error_requests(client, base));
         }
+        list.extend(self.dangerous_redirects());
         list.into_iter().map(Request::ask).collect()
     }
 
@@ -155,6 +157,29 @@ impl Plan<'_> {
             }
         }
         list
+    }
+
+    /// Dangerous redirects that a registration accepted: whether they are used, too.
+    fn dangerous_redirects(&self) -> Vec<Request> {
+        [
+            Registration::PlainHttp,
+            Registration::Script,
+            Registration::Data,
+            Registration::Wildcard,
+        ]
+        .into_iter()
+        .filter_map(|registration| {
+            let client = self.facts.registered_client(registration)?;
+            let variant = retried_at_authorization(registration)?;
+            let redirect = match registration {
+                // A name that the wildcard covers.
+                Registration::Wildcard => "https://sub.redirect-probe.invalid/cb",
+                _ => dangerous_redirect(registration)?,
+            };
+            let request = self.plain(variant, &client)?;
+            Some(request.set("redirect_uri", redirect))
+        })
+        .collect()
     }
 
     fn unknown_client(&self) -> Vec<Ask> {
