@@ -9,6 +9,7 @@ mod stage;
 
 mod bodies;
 mod certificates;
+mod consented;
 mod eras;
 mod handshakes;
 mod mutants;

@@ -7,6 +7,7 @@
 mod db;
 
 mod api;
+mod consented;
 mod guards;
 mod pages;
 mod program;

@@ -71,9 +71,15 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Why the scan is over, if it is.
+    /// Why the scan is over, if it is. Nothing new is begun after somebody said stop.
     pub(super) fn ended(&self) -> Option<Stopped> {
-        self.state().ended
+        let stop = self.shared.settings.stop.as_ref();
+        let stopped = stop.is_some_and(|stop| *stop.borrow());
+        let mut state = self.state();
+        if stopped {
+            state.ended.get_or_insert(Stopped::Stopped);
+        }
+        state.ended
     }
 
     /// When the scan began, on the monotonic clock.
