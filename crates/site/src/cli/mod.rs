@@ -153,7 +153,7 @@ enum Command {
     /// Site, API, scheduler and crawler in one process
     Serve(serve::ServeArgs),
     /// Scan servers now and print reports; needs no database
-    Scan(scan::ScanArgs),
+    Scan(Box<scan::ScanArgs>),
     /// Scan everything that is due once, with progress, then exit
     Crawl(crawl::CrawlArgs),
     /// Add servers from a registry, a saved dump, CSV, a list or a client configuration
@@ -298,7 +298,7 @@ fn one_line(error: &anyhow::Error) -> String {
 
 async fn run(cli: Cli) -> Outcome {
     match cli.command {
-        Command::Scan(args) => scan::run(args, cli.config.as_deref()).await,
+        Command::Scan(args) => scan::run(*args, cli.config.as_deref()).await,
         Command::Grade(args) => offline::grade(&args),
         Command::Diff(args) => offline::diff(&args),
         Command::Checks(args) => catalogue::checks(&args),

@@ -112,6 +112,17 @@ fn purpose(purpose: Purpose) -> String {
         ("as metadata ", "AS metadata "),
         ("jwks 0", "key set"),
         ("jwks ", "key set "),
+        ("register ", "registration, "),
+        ("unregister ", "removal of a client, "),
+        ("authorize ", "authorization request, "),
+        ("token endpoint ", "token endpoint, "),
+        ("cimd ", "client document, "),
+        ("forged token ", "forged token, "),
+        ("default endpoint ", "default endpoint, "),
+        ("owner ", "with the owner's token, "),
+        ("login ", "sign-in for a code, "),
+        ("redeem ", "token request, "),
+        ("revoke ", "revocation, "),
     ];
     swaps
         .iter()
@@ -345,6 +356,29 @@ mod tests {
             visits: Vec::new(),
             supplied: Vec::new(),
         }
+    }
+
+    #[test]
+    fn purposes_read_as_words() {
+        use scanner::evidence::{CimdVariant, Registration};
+        let said = super::purpose;
+        assert_eq!(
+            said(Purpose::Register(Registration::PlainHttp)),
+            "registration, plain http"
+        );
+        assert_eq!(
+            said(Purpose::Unregister(Registration::Native)),
+            "removal of a client, native"
+        );
+        assert_eq!(
+            said(Purpose::Cimd(CimdVariant::Good)),
+            "client document, good"
+        );
+        assert_eq!(
+            said(Purpose::AuthorizePreflight),
+            "authorization request, preflight"
+        );
+        assert_eq!(said(Purpose::Introspect), "introspect");
     }
 
     #[test]

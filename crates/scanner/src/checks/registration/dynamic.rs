@@ -287,7 +287,7 @@ pub(super) fn auth_method(facts: &Facts<'_>, revision: Revision) -> Judgement {
             Fault::new(
                 "secret_for_none",
                 "a client without authentication is given a secret",
-                place.clone(),
+                place,
             )
             .and(Place::body(id, "/client_secret")),
         ),
