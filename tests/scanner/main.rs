@@ -4,14 +4,19 @@
     reason = "a test that meets something unexpected fails"
 )]
 
+#[path = "../support/readers.rs"]
+mod readers;
 #[path = "../support/stage.rs"]
 mod stage;
 
 mod bodies;
 mod certificates;
 mod consented;
+mod corpus;
 mod eras;
 mod handshakes;
+mod hostile;
+mod inward;
 mod mutants;
 mod names;
 mod probing;

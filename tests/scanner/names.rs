@@ -15,7 +15,7 @@ use crate::stage::{self, Stage, authority};
 
 /// Answers A and AAAA from a table; NXDOMAIN for everything else under it, unless the name
 /// is one of `parents`.
-async fn name_server(table: &[(&str, &[&str])], parents: &[&str]) -> SocketAddr {
+pub(crate) async fn name_server(table: &[(&str, &[&str])], parents: &[&str]) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let table: HashMap<String, Vec<IpAddr>> = table
@@ -76,7 +76,7 @@ fn dns_reply(
     Some(reply)
 }
 
-fn with_server(server: SocketAddr) -> Settings {
+pub(crate) fn with_server(server: SocketAddr) -> Settings {
     let mut settings = quick();
     settings.nameservers = vec![server];
     settings

@@ -27,7 +27,11 @@ fn files(below: &str, endings: &[&str]) -> Vec<String> {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                if path.file_name().is_some_and(|name| name != "node_modules") {
+                let built = ["node_modules", "target"];
+                if path
+                    .file_name()
+                    .is_some_and(|name| built.iter().all(|one| name != *one))
+                {
                     walk(&path, out);
                 }
             } else {
@@ -122,6 +126,12 @@ fn every_test_file_is_compiled() {
             assert!(
                 suites.contains(&format!("#[path = \"../support/{stem}.rs\"]")),
                 "no suite names {file}"
+            );
+        } else if folder.starts_with("tests/fuzz") {
+            let inside = file.trim_start_matches("tests/fuzz/");
+            assert!(
+                read("tests/fuzz/Cargo.toml").contains(&format!("path = \"{inside}\"")),
+                "the fuzz package does not name {file}"
             );
         } else if folder.starts_with("tests/bench") {
             let listed = files("crates", &["Cargo.toml"])

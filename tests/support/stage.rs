@@ -21,6 +21,8 @@ pub(crate) enum Step {
     /// Sends these bytes again and again, until the other side has gone or that many bytes
     /// are out.
     Flood(Vec<u8>, usize),
+    /// Closes the sending half, and goes on listening.
+    Shut,
     /// Closes the connection.
     Close,
 }
@@ -293,6 +295,10 @@ impl Play {
                             self.flooded.fetch_add(bytes.len(), Ordering::SeqCst);
                         }
                         true
+                    }
+                    Step::Shut => {
+                        let _ = stream.shutdown().await;
+                        false
                     }
                     Step::Close => true,
                 };

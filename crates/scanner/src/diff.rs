@@ -347,6 +347,8 @@ impl<'r> Pair<'r> {
             "rate_limited",
             "out_of_time",
             "truncated",
+            "content_coding",
+            "too_deep",
             "flapping",
         ];
         if reasons.iter().any(|reason| of_network.contains(reason)) {

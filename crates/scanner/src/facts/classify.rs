@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::outcome::{Answer, Outcome};
 use super::relation::{self, Relation};
-use super::{Facts, sse, tools};
-use crate::evidence::{AsRole, List, Purpose};
+use super::{Facts, lookup, sse, tools};
+use crate::evidence::{AsRole, List, PrmRole, Purpose};
 use crate::report::{Claimed, Class, Era, Exposure};
 
 /// Everything that is decided about the server as a whole.
@@ -326,6 +326,16 @@ fn declares_protection(facts: &Facts<'_>) -> bool {
     by_tool || by_call || by_token
 }
 
+/// Nowhere that a client looks is a protected-resource document, as far as can be told. One
+/// that could not be read (cut off, late, coded) is no sign of the way of 2025-03-26.
+fn lacks_prm(facts: &Facts<'_>) -> bool {
+    facts
+        .prm_candidates()
+        .iter()
+        .filter(|candidate| !matches!(candidate.role, PrmRole::Appended | PrmRole::Parent))
+        .all(|candidate| lookup::told(&candidate.answer).is_ok())
+}
+
 fn protected_class(
     facts: &Facts<'_>,
     prm: bool,
@@ -359,6 +369,7 @@ fn protected_class(
     // A stray document of the product's main site does not outweigh a listing that asks for a key.
     if let Some(document) = &origin
         && !facts.listing_declares_key()
+        && lacks_prm(facts)
     {
         let own = super::discovery::origin_of(facts.endpoint());
         let matches = document.text("issuer").is_some_and(|issuer| {

@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::documents::{AsCandidate, Issuer};
-use super::outcome::{Answer, Outcome};
+use super::outcome::{Answer, Outcome, unread};
 use super::{Facts, discovery, relation};
 use crate::check::Cause;
 use crate::evidence::{AsRole, DnsFault, Failure, Purpose};
@@ -96,8 +96,7 @@ fn by_status(answer: &Answer<'_>) -> Reading {
         return Reading::Unknown(Cause::Network);
     };
     match response.status {
-        200 if response.body.truncated => Reading::Unknown(Cause::Truncated),
-        200 => Reading::Foreign,
+        200 => unread(response).map_or(Reading::Foreign, Reading::Unknown),
         500..=599 => Reading::Failing,
         _ => Reading::Absent,
     }

@@ -67,6 +67,13 @@ pub fn parse(text: &str) -> Result<Json, JsonFault> {
     })
 }
 
+/// Whether this is a JSON text, or was going to be one, that [`parse`] refuses for its depth.
+#[must_use]
+pub fn is_too_deep(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+    text.starts_with(['[', '{']) && too_deep(text)
+}
+
 /// Appends one step to a JSON Pointer (RFC 6901 section 3).
 #[must_use]
 pub fn pointer(parent: &str, member: &str) -> String {

@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::documents::{Asm, Document};
-use super::outcome::Answer;
+use super::outcome::{Answer, unread};
 use super::relation::{self, HostKind};
 use super::{Facts, settle};
-use crate::check::{Cause, Place, Unmet, inconclusive};
+use crate::check::{Place, Unmet, inconclusive};
 use crate::evidence::Purpose;
 use crate::spec::Revision;
 
@@ -48,11 +48,8 @@ impl<'f, 'e> KeySet<'f, 'e> {
     /// As [`KeySet::asked`], and inconclusive where the answer cannot be judged.
     pub fn keys(&self, facts: &Facts<'e>) -> Result<Option<Vec<Key>>, Unmet> {
         let answer = settle(self.asked(facts)?)?;
-        if answer
-            .response()
-            .is_some_and(|response| response.body.truncated)
-        {
-            return inconclusive(Cause::Truncated);
+        if let Some(cause) = answer.response().and_then(unread) {
+            return inconclusive(cause);
         }
         let Some(set) = Document::of(answer) else {
             return Ok(None);

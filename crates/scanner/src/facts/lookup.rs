@@ -5,9 +5,9 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::documents::{Issuer, PrmCandidate};
-use super::outcome::Answer;
+use super::outcome::{Answer, unread};
 use super::{Facts, discovery, settle};
-use crate::check::{Cause, Place, Unmet, inconclusive};
+use crate::check::{Place, Unmet, inconclusive};
 use crate::evidence::{AsRole, DnsFault, Failure, PrmRole};
 use crate::spec::Revision;
 
@@ -150,9 +150,9 @@ pub fn told(answer: &Answer<'_>) -> Result<(), Unmet> {
         return Ok(());
     }
     let answer = settle(answer)?;
-    match answer.response() {
-        Some(response) if response.body.truncated => inconclusive(Cause::Truncated),
-        _ => Ok(()),
+    match answer.response().and_then(unread) {
+        Some(cause) => inconclusive(cause),
+        None => Ok(()),
     }
 }
 

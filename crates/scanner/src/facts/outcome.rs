@@ -7,7 +7,7 @@ use url::Url;
 use super::challenge::{self, Challenge, Challenges};
 use super::json;
 use super::sse;
-use crate::check::Place;
+use crate::check::{Cause, Place};
 use crate::evidence::{Exchange, Failure, Response};
 
 /// Outcome class of one exchange.
@@ -258,6 +258,26 @@ impl<'e> Answer<'e> {
     #[must_use]
     pub fn location(&self) -> Option<Url> {
         location(self.exchange)
+    }
+}
+
+/// Why a body could not be read although it came: it passed its cap, it came in a content
+/// coding (none is offered, but a server may send one all the same, RFC 9110 section 12.5.3),
+/// or it is nested deeper than [`json::MAX_DEPTH`]. What it says then cannot be told.
+#[must_use]
+pub fn unread(response: &Response) -> Option<Cause> {
+    let coded = || {
+        response
+            .headers_named("content-encoding")
+            .flat_map(|line| line.split(','))
+            .any(|coding| !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity"))
+    };
+    if response.body.truncated {
+        Some(Cause::Truncated)
+    } else if response.body.base64 {
+        coded().then_some(Cause::Other("content_coding"))
+    } else {
+        json::is_too_deep(&response.body.text).then_some(Cause::Other("too_deep"))
     }
 }
 

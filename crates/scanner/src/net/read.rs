@@ -63,7 +63,7 @@ pub(super) async fn body(
     manner: &Manner,
 ) -> Result<Body, Failure> {
     let mut bytes: Vec<u8> = Vec::new();
-    let mut scanned = 0;
+    let (mut scanned, mut searched) = (0, 0);
     let mut truncated = false;
     loop {
         let chunk = match tokio::time::timeout_at(manner.until, response.chunk()).await {
@@ -85,7 +85,7 @@ pub(super) async fn body(
         }
         bytes.extend_from_slice(&chunk);
         if let Some(id) = &manner.id
-            && answered(&bytes, &mut scanned, id)
+            && answered(&bytes, &mut scanned, &mut searched, id)
         {
             bytes.truncate(scanned);
             break;
@@ -95,14 +95,17 @@ pub(super) async fn body(
 }
 
 /// Whether the stream holds the event that answers `id`. `scanned` is where the last
-/// complete event ended, so that no event is read twice.
-fn answered(bytes: &[u8], scanned: &mut usize, id: &Value) -> bool {
-    let new = &bytes[*scanned..];
-    let Some(end) = last_blank_line(new) else {
+/// complete event ended, so that no event is read twice; `searched` is how much was looked
+/// through for an end.
+fn answered(bytes: &[u8], scanned: &mut usize, searched: &mut usize, id: &Value) -> bool {
+    // Only the new bytes are searched: a stream may come byte by byte and never end a line.
+    let from = searched.saturating_sub(LONGEST_END - 1).max(*scanned);
+    *searched = bytes.len();
+    let Some(end) = last_blank_line(&bytes[from..]) else {
         return false;
     };
-    let complete = &new[..end];
-    *scanned += end;
+    let complete = &bytes[*scanned..from + end];
+    *scanned = from + end;
     let Ok(complete) = std::str::from_utf8(complete) else {
         return false;
     };
@@ -113,6 +116,9 @@ fn answered(bytes: &[u8], scanned: &mut usize, id: &Value) -> bool {
         })
     })
 }
+
+/// Bytes of the longest end of an event.
+const LONGEST_END: usize = 4;
 
 /// Where the last complete event ends.
 fn last_blank_line(bytes: &[u8]) -> Option<usize> {
@@ -165,17 +171,32 @@ mod tests {
         let stream =
             b"event: message\ndata: {\"method\":\"log\"}\n\ndata: {\"id\":\"x\",\"result\":{}}\n\n";
         let id = json!("x");
-        let mut scanned = 0;
-        assert!(!answered(&stream[..20], &mut scanned, &id));
-        assert!(!answered(&stream[..60], &mut scanned, &id));
+        let (mut scanned, mut searched) = (0, 0);
+        assert!(!answered(&stream[..20], &mut scanned, &mut searched, &id));
+        assert!(!answered(&stream[..60], &mut scanned, &mut searched, &id));
         assert!(scanned > 0);
-        assert!(answered(stream, &mut scanned, &id));
+        assert!(answered(stream, &mut scanned, &mut searched, &id));
+        assert_eq!(scanned, stream.len());
+    }
+
+    #[test]
+    fn an_end_that_comes_in_pieces_is_found() {
+        for end in ["\n\n", "\r\n\r\n", "\r\r"] {
+            let stream = format!(": hi{end}data: {{\"id\":1,\"error\":{{}}}}{end}rest");
+            let (mut scanned, mut searched) = (0, 0);
+            let found = (1..=stream.len()).find(|length| {
+                let begun = &stream.as_bytes()[..*length];
+                answered(begun, &mut scanned, &mut searched, &json!(1))
+            });
+            assert_eq!(found, Some(stream.len() - 4), "{end:?}");
+            assert_eq!(scanned, stream.len() - 4);
+        }
     }
 
     #[test]
     fn another_id_and_a_request_do_not_answer() {
         let stream = b"data: {\"id\":\"y\",\"result\":{}}\r\n\r\ndata: {\"id\":\"x\",\"method\":\"ping\"}\r\n\r\n";
-        assert!(!answered(stream, &mut 0, &json!("x")));
+        assert!(!answered(stream, &mut 0, &mut 0, &json!("x")));
     }
 
     #[test]

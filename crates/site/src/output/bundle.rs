@@ -117,25 +117,32 @@ pub fn read(path: &Path) -> Result<Evidence, BundleError> {
         path: path.to_owned(),
         cause,
     })?;
-    let form = |said: String| BundleError::Form {
+    decode(bytes).map_err(|said| BundleError::Form {
         path: path.to_owned(),
         said,
-    };
+    })
+}
+
+/// Reads the evidence out of the bytes of a bundle, or of a bare `evidence.json`. Inflates at
+/// most 64 MiB for each of the two members that are read.
+///
+/// # Errors
+///
+/// One line that says what is wrong with them.
+pub fn decode(bytes: Vec<u8>) -> Result<Evidence, String> {
     if !bytes.starts_with(b"PK") {
-        return Evidence::decode(&bytes).map_err(|error| form(error.to_string()));
+        return Evidence::decode(&bytes).map_err(|error| error.to_string());
     }
-    let mut zip =
-        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| form(error.to_string()))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&member(&mut zip, "manifest.json").map_err(form)?)
-            .map_err(|error| form(error.to_string()))?;
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let manifest: Manifest = serde_json::from_slice(&member(&mut zip, "manifest.json")?)
+        .map_err(|error| error.to_string())?;
     if manifest.schema != SCHEMA {
-        return Err(form(format!(
+        return Err(format!(
             "its schema is `{}`, this version reads {SCHEMA}",
             manifest.schema
-        )));
+        ));
     }
-    let evidence = member(&mut zip, "evidence.json").map_err(form)?;
+    let evidence = member(&mut zip, "evidence.json")?;
     let digest: String = Sha256::digest(&evidence)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -145,11 +152,9 @@ pub fn read(path: &Path) -> Result<Evidence, BundleError> {
         .iter()
         .find(|file| file.name == "evidence.json");
     if listed.is_none_or(|file| file.sha256 != digest) {
-        return Err(form(
-            "evidence.json does not match the digest in its manifest".into(),
-        ));
+        return Err("evidence.json does not match the digest in its manifest".into());
     }
-    Evidence::decode(&evidence).map_err(|error| form(error.to_string()))
+    Evidence::decode(&evidence).map_err(|error| error.to_string())
 }
 
 /// A file that somebody names may be anything, also a device without an end.

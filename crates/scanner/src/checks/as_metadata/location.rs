@@ -11,7 +11,7 @@ use crate::check::{
 use crate::evidence::{AsRole, Failure};
 use crate::facts::documents::{AsCandidate, Asm, Document, Issuer};
 use crate::facts::issuer::{self, IssuerFault, IssuerOddity, Reading};
-use crate::facts::outcome::{Answer, Outcome};
+use crate::facts::outcome::{Answer, Outcome, unread};
 use crate::facts::relation::Relation;
 use crate::facts::{Facts, quote, settle};
 use crate::fingerprints;
@@ -168,7 +168,7 @@ fn aborts_a_strict_client(candidate: &AsCandidate<'_>) -> bool {
         .answer
         .response()
         .is_some_and(|response| match response.status {
-            200 => candidate.document.is_none() && !response.body.truncated,
+            200 => candidate.document.is_none() && unread(response).is_none(),
             status => status >= 500 && candidate.answer.outcome != Outcome::Block,
         })
 }

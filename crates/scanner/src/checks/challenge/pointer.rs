@@ -13,7 +13,7 @@ use crate::check::{
 use crate::checks::weigh::worst;
 use crate::evidence::{PrmRole, Purpose};
 use crate::facts::documents::PrmCandidate;
-use crate::facts::outcome::{Answer, Outcome};
+use crate::facts::outcome::{Answer, Outcome, unread};
 use crate::facts::relation::{self, HostKind};
 use crate::facts::{Facts, discovery, quote, settle};
 use crate::plan::FORWARDED_HOST;
@@ -235,8 +235,8 @@ fn serves(candidate: &PrmCandidate<'_>, place: &Place) -> Judgement {
             Ok(Verdict::Pass)
         };
     }
-    if response.body.truncated {
-        return inconclusive(Cause::Truncated);
+    if let Some(cause) = unread(response) {
+        return inconclusive(cause);
     }
     let (reason, what, at) = match response.status {
         200 => (

@@ -9,7 +9,7 @@ use crate::check::{
 };
 use crate::facts::documents::Document;
 use crate::facts::keys::{Key, KeySet};
-use crate::facts::outcome::{Answer, Outcome};
+use crate::facts::outcome::{Answer, Outcome, unread};
 use crate::facts::{Facts, quote, settle};
 use crate::spec::{Matrix, Revision, Spec};
 
@@ -153,8 +153,10 @@ fn served(answer: &Answer<'_>) -> Result<(), Unmet> {
     if answer.outcome == Outcome::Block {
         settle(answer)?;
     }
-    if response.status == 200 && response.body.truncated {
-        return inconclusive(Cause::Truncated);
+    if response.status == 200
+        && let Some(cause) = unread(response)
+    {
+        return inconclusive(cause);
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::check::{
 use crate::evidence::PrmRole;
 use crate::facts::documents::{Document, PrmCandidate};
 use crate::facts::lookup::{brief, told};
-use crate::facts::outcome::Outcome;
+use crate::facts::outcome::{Outcome, unread};
 use crate::facts::{Facts, quote};
 use crate::report::Class;
 use crate::spec::{Matrix, Revision, Spec};
@@ -208,7 +208,7 @@ fn broken(candidate: &PrmCandidate<'_>) -> Option<Fault> {
     let answer = &candidate.answer;
     let response = answer.response()?;
     let said = match response.status {
-        _ if answer.outcome == Outcome::Block || response.body.truncated => return None,
+        _ if answer.outcome == Outcome::Block || unread(response).is_some() => return None,
         500..=599 => ("server_error", "fails"),
         401 | 403 => ("refused", "asks for credentials"),
         200 => (

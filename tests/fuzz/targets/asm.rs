@@ -1,0 +1,4 @@
+//! Fuzzes `readers::asm`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::try_one("asm", bytes));

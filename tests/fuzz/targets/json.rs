@@ -1,0 +1,4 @@
+//! Fuzzes `readers::json`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::try_one("json", bytes));

@@ -1,0 +1,4 @@
+//! Fuzzes `readers::normalise`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::try_one("normalise", bytes));

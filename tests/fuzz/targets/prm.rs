@@ -1,0 +1,4 @@
+//! Fuzzes `readers::prm`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::try_one("prm", bytes));

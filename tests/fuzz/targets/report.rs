@@ -1,0 +1,4 @@
+//! Fuzzes `readers::report`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::try_one("report", bytes));
