@@ -39,6 +39,8 @@ fn prm(base: &str) -> String {
     )
 }
 
+type Script = Box<dyn Fn() -> Vec<Step> + Send + Sync>;
+
 /// What came of one tampered answer.
 struct Seen {
     stage: Stage,
@@ -369,7 +371,7 @@ async fn bytes_that_drip_run_into_the_time_limits() {
 #[tokio::test]
 async fn connections_that_close_too_early_are_resets() {
     let half = b"HTTP/1.1 200 OK\r\ncontent-le".to_vec();
-    let cases: Vec<(&str, Box<dyn Fn() -> Vec<Step> + Send + Sync>)> = vec![
+    let cases: Vec<(&str, Script)> = vec![
         ("closed at once", Box::new(|| vec![Step::Close])),
         (
             "half-closed without a word",
