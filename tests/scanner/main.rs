@@ -9,6 +9,7 @@ mod readers;
 #[path = "../support/stage.rs"]
 mod stage;
 
+mod authorizing;
 mod bodies;
 mod certificates;
 mod consented;

@@ -142,7 +142,7 @@ pub fn reply(server: &AuthorizationServer, asked: &Asked) -> Option<Reply> {
     };
     Some(match asked.path.as_str() {
         "/authorize" => here.guarded(here.authorize()),
-        "/login" => here.guarded(here.page("Sign in", SIGN_IN)),
+        "/login" => here.guarded(here.sign_in()),
         "/token" => here.token(),
         "/introspect" => here.introspect(),
         "/revoke" => here.revoke(),
@@ -236,6 +236,15 @@ impl Here<'_> {
         self.go_on(&client, &fields)
     }
 
+    /// The page that a valid request is sent on to, under a value that nobody else knows.
+    fn sign_in(&self) -> Reply {
+        let fields = Fields::of(self.asked.query.as_deref().unwrap_or_default());
+        if fields.text("session").len() != 43 {
+            return self.error_page("invalid_request", "The session is unknown.");
+        }
+        self.page("Sign in", SIGN_IN)
+    }
+
     /// The client of this identifier: registered, or a document.
     fn client(&self, id: &str) -> Option<Client> {
         let named = || self.asked.named.clone().and_then(Result::ok);
@@ -307,7 +316,7 @@ impl Here<'_> {
         let redirect = fields.text("redirect_uri");
         match &self.endpoints.login {
             Login::SignIn => self.send(&format!(
-                "https://{}/login?request={}",
+                "https://{}/login?session={}",
                 self.server.host,
                 self.endpoints.ledger.fresh("")
             )),
