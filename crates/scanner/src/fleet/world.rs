@@ -26,7 +26,9 @@ pub struct World {
 
 /// One change to replies.
 #[derive(Clone)]
-pub struct Edit(Arc<dyn Fn(&Asked, &mut Reply) + Send + Sync>);
+pub struct Edit(Arc<Change>);
+
+type Change = dyn Fn(&Asked, &mut Reply) + Send + Sync;
 
 impl Edit {
     /// A change; it sees every request and may change its reply.
