@@ -23,4 +23,5 @@ mod names;
 mod probing;
 mod properties;
 mod registry;
+mod requirements;
 mod secrets;

@@ -193,6 +193,7 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Mcp(Revision::V2025_11_25).at("authorization#token-requirements"),
             Spec::Rfc(6750).at("5.3"),
             Spec::Rfc(9700).at("4.3.2"),
+            Spec::OAuth21.at("7.1.3.6"),
         ],
         why: "URLs leak through logs, referrers, histories and screenshots, and a secret in them cannot \
               be limited to a purpose.",

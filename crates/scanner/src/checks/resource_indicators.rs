@@ -87,6 +87,7 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::Rfc(9700).at("2.3"),
             Spec::Mcp(Revision::V2026_07_28)
                 .at("authorization/security-considerations#token-audience-binding-and-validation"),
+            Spec::Rfc(9728).at("7.4"),
         ],
         why: "A token without a narrow audience can be replayed at every sibling of this server.",
         fix: "Enable resource indicators, or map the audience for this resource.",

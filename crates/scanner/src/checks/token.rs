@@ -210,7 +210,11 @@ pub(super) const CHECKS: &[Check] = &[
         class: ProbeClass::P3,
         severity: Severity::Critical,
         revisions: Matrix::of("AAAA"),
-        cites: &[Spec::OAuth21.at("5.2"), Spec::Rfc(8725).at("3.3")],
+        cites: &[
+            Spec::OAuth21.at("5.2"),
+            Spec::Rfc(8725).at("3.3"),
+            Spec::Rfc(6750).at("5.2"),
+        ],
         why: "Whoever edits the claims of a token gets the privileges written there.",
         fix: "Verify the signature with every request.",
         traps: "The last character of a base64url signature has spare bits, so the change is made \
@@ -253,6 +257,7 @@ pub(super) const CHECKS: &[Check] = &[
                 .at("authorization/security-considerations#token-theft"),
             Spec::Mcp(Revision::V2025_03_26).at("authorization#implementation-requirements"),
             Spec::OAuth21.at("7.1.3.5"),
+            Spec::Rfc(6750).at("5.3"),
         ],
         why: "A leaked token can be used for as long as it lives.",
         fix: "Issue tokens for an hour or less, together with refresh tokens.",

@@ -52,6 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
             Spec::OAuth21.at("7.1.3.3"),
             Spec::Rfc(6750).at("5.3"),
             Spec::Rfc(9325).at("3.2"),
+            Spec::Rfc(6797).at("7.2"),
         ],
         why: "A client configured with http, or downgraded by somebody on the path, sends its \
               token in the clear.",

@@ -34,6 +34,7 @@ pub(super) const DPOP_CONSISTENCY: Check = Check {
         Spec::Rfc(9449).at("11.6"),
         Spec::Rfc(9728).at("2"),
         Spec::McpSep.at("1932"),
+        Spec::Rfc(9700).at("2.2.1"),
     ],
     why: "Announcing sender-constrained tokens that nobody can issue or check gives clients a protection that is not there.",
     fix: "Let both documents list the same asymmetric algorithms, ES256 at least, or remove the DPoP members.",

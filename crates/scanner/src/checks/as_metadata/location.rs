@@ -39,6 +39,7 @@ pub(super) const DISCOVERABLE: Check = Check {
         Spec::Rfc(8414).at("3.1"),
         Spec::Rfc(8414).at("3.2"),
         Spec::OidcDiscovery.at("4"),
+        Spec::Rfc(9700).at("2.6"),
     ],
     why: "Without metadata, endpoints have to be typed in or guessed, and whoever can suggest an endpoint can substitute one.",
     fix: "Serve RFC 8414 metadata as application/json at the URL with the well-known part inserted before the issuer's path, and keep the OpenID configuration for OpenID clients.",

@@ -46,6 +46,7 @@ pub(super) const PUBLIC_CLIENT_AUTH: Check = Check {
         Spec::Rfc(8414).at("2"),
         Spec::OAuth21.at("2.1"),
         Spec::OAuth21.at("2.4"),
+        Spec::Rfc(9700).at("2.5"),
     ],
     why: "A native client cannot keep a secret: one that ships with it or is stored by it leaks, and all installations share it.",
     fix: "Allow `none` together with PKCE for native clients, or `private_key_jwt` with client metadata documents, and list it.",

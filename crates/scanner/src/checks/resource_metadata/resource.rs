@@ -95,6 +95,7 @@ pub(super) const CANONICAL: Check = Check {
         Spec::Mcp(Revision::V2026_07_28).at("authorization#canonical-server-uri"),
         Spec::Rfc(8707).at("2"),
         Spec::Rfc(3986).at("6.2"),
+        Spec::Rfc(9728).at("1.2"),
     ],
     why: "Audiences that differ by a slash make strict validators refuse good tokens, and then the validators are loosened.",
     fix: "Publish the lower-case form without slash, port and query, and use the same string as the token's audience.",
