@@ -1,6 +1,7 @@
 //! The program as its user meets it: the real binary, what it prints where, and how it ends.
 
 mod bundles;
+mod consented;
 mod engines;
 mod exits;
 mod faults;

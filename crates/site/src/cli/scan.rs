@@ -204,7 +204,7 @@ impl Thresholds {
     }
 }
 
-pub(super) async fn run(args: ScanArgs, config: Option<&Path>) -> Outcome {
+pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
     let depth = match args.depth {
         DepthArg::Passive => Depth::Passive,
         DepthArg::Standard => Depth::Standard,
@@ -213,6 +213,10 @@ pub(super) async fn run(args: ScanArgs, config: Option<&Path>) -> Outcome {
     };
     let targets = targets(&args)?;
     let consent = deeper::consent(depth, &args.owned, config, &targets)?;
+    if let Some(consent) = &consent {
+        // Those of the configuration, too.
+        args.owned.clone_from(&consent.hosts);
+    }
     let own_host = deeper::own_host(&args.deeper, depth).await?;
     let (stop, stopped) = watch::channel(false);
     let progress = Progress::new(&args, targets.len());
