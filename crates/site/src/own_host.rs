@@ -180,3 +180,98 @@ fn body(
         Ok(piece)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+    use scanner::net::instant;
+    use tower::ServiceExt as _;
+
+    const NONCE: &str = "abcdefghijklmnopqrstuvwxyz";
+
+    fn own() -> OwnHost {
+        OwnHost::new("https://own.example.net").unwrap()
+    }
+
+    async fn send(own: &OwnHost, method: &str, path: &str) -> Response {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(USER_AGENT, "a fetcher").body(Body::empty());
+        own.whole().oneshot(request.unwrap()).await.unwrap()
+    }
+
+    fn visits(own: &OwnHost) -> Vec<scanner::evidence::Visit> {
+        own.hosting().host.visits(NONCE, instant())
+    }
+
+    #[tokio::test]
+    async fn documents_are_served_to_scans_that_are_expected() {
+        let own = own();
+        let good = format!("/canary/{NONCE}/cimd_good");
+        for path in [good.as_str(), "/", "/canary", "/canary/", "/elsewhere"] {
+            let status = send(&own, "GET", path).await.status();
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        }
+        own.hosting().host.expect(NONCE);
+        let response = send(&own, "GET", &format!("{good}?code=canary")).await;
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            document["client_id"],
+            format!("https://own.example.net{good}")
+        );
+        assert_eq!(
+            send(&own, "POST", &good).await.status(),
+            StatusCode::METHOD_NOT_ALLOWED
+        );
+        assert_eq!(send(&own, "GET", "/").await.status(), StatusCode::OK);
+        let seen = visits(&own);
+        let what: Vec<(&str, &str)> = seen
+            .iter()
+            .map(|visit| (visit.what.as_str(), visit.method.as_str()))
+            .collect();
+        assert_eq!(
+            what,
+            [
+                ("cimd_good", "GET"),
+                ("cimd_good", "POST"),
+                ("cimd_no_path", "GET")
+            ]
+        );
+        assert_eq!(seen[0].user_agent.as_deref(), Some("a fetcher"));
+        assert!(!format!("{seen:?}").contains("canary"), "{seen:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_is_counted_and_leaving_is_noticed() {
+        let own = own();
+        own.hosting().host.expect(NONCE);
+        let large = send(&own, "GET", &format!("/canary/{NONCE}/cimd_large")).await;
+        let length = to_bytes(large.into_body(), 1 << 20).await.unwrap().len();
+        let stalling = send(&own, "GET", &format!("/canary/{NONCE}/cimd_stalling")).await;
+        drop(stalling);
+        let seen = visits(&own);
+        assert_eq!(seen[0].bytes, u64::try_from(length).ok());
+        assert_eq!(seen[1].bytes, Some(0));
+        // It has left: its stay grows no more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(visits(&own)[1].took_ms, seen[1].took_ms);
+    }
+
+    #[test]
+    fn the_address_is_an_https_origin() {
+        for text in [
+            "http://own.example.net",
+            "https://own.example.net/path",
+            "https://own.example.net/?x",
+            "https://u@own.example.net",
+            "own.example.net",
+            "",
+        ] {
+            assert!(OwnHost::new(text).is_err(), "{text}");
+        }
+        let own = OwnHost::new("https://own.example.net:8443/").unwrap();
+        assert_eq!(own.hosting().base, "https://own.example.net:8443/canary");
+    }
+}
