@@ -37,6 +37,8 @@ pub(crate) fn scan(world: &World, target: &Target, at: Millis) -> Evidence {
         own_host: None,
         visits: Vec::new(),
         supplied: Vec::new(),
+        operations: scanner::evidence::Operations::default(),
+        obtained: Vec::new(),
     };
     loop {
         let asks = plan::next(&evidence, &limits);
@@ -75,7 +77,9 @@ fn put(world: &World, ask: &Ask, id: u32) -> Exchange {
             let value = match value {
                 HeaderValue::Plain(value) => value.clone(),
                 HeaderValue::Session(_) => "session".into(),
-                HeaderValue::Bearer(_) | HeaderValue::Basic(..) => "[redacted]".into(),
+                HeaderValue::Bearer(_) | HeaderValue::Secret(_) | HeaderValue::Basic(..) => {
+                    "[redacted]".into()
+                }
             };
             ((*name).to_owned(), value)
         })

@@ -103,6 +103,8 @@ impl Sample {
             own_host: None,
             visits: Vec::new(),
             supplied: Vec::new(),
+            operations: scanner::evidence::Operations::default(),
+            obtained: Vec::new(),
         };
         loop {
             let asks = plan::next(&evidence, &limits);
@@ -128,7 +130,9 @@ impl Sample {
             let value = match value {
                 HeaderValue::Plain(value) => value.clone(),
                 HeaderValue::Session(_) => "[session]".into(),
-                HeaderValue::Bearer(_) | HeaderValue::Basic(..) => "[redacted]".into(),
+                HeaderValue::Bearer(_) | HeaderValue::Secret(_) | HeaderValue::Basic(..) => {
+                    "[redacted]".into()
+                }
             };
             ((*name).to_owned(), value)
         };

@@ -4,6 +4,7 @@
 mod consent;
 mod deeper;
 mod hello;
+mod owner;
 mod purpose;
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ pub use deeper::{
     TokenProbe,
 };
 pub use hello::{Hello, Offer, version_name};
+pub use owner::{Issued, Obtained, Operation, Operations};
 pub use purpose::{AsRole, List, PrmRole, Purpose};
 
 use crate::target::Target;
@@ -97,6 +99,12 @@ pub struct Evidence {
     /// The credentials that the owner supplied, without their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supplied: Vec<Supplied>,
+    /// What the owner named to be tried with them.
+    #[serde(default, skip_serializing_if = "Operations::is_empty")]
+    pub operations: Operations,
+    /// What responses brought that was used later, without the values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obtained: Vec<Obtained>,
 }
 
 /// Why a scan ended.

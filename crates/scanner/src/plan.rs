@@ -9,6 +9,7 @@ mod asks;
 mod budget;
 mod consented;
 mod credentialed;
+mod farewell;
 mod handshakes;
 mod heard;
 mod hops;
@@ -20,10 +21,11 @@ mod variations;
 
 use url::Url;
 
-use crate::evidence::{Depth, Evidence, ExchangeId, List, OwnerProbe, Purpose};
+use crate::evidence::{Depth, Evidence, ExchangeId, List, Purpose};
 use crate::facts::outcome::location;
 use crate::facts::{Facts, discovery};
 use asks::{Era, Message};
+pub use farewell::farewell;
 pub use secret::{Alteration, Forged, FormValue, Issued, Secret};
 
 /// The header names of our preflight, as sent.
@@ -51,6 +53,10 @@ pub struct Limits {
     pub redirect_hops: u32,
     /// Milliseconds between the repetitions of challenge-consistent.
     pub repeat_gap_ms: u32,
+    /// Milliseconds after which a code must be worth nothing (code-single-use).
+    pub late_code_ms: u32,
+    /// Milliseconds after which a rotated refresh token must be worth nothing.
+    pub grace_ms: u32,
 }
 
 impl Limits {
@@ -78,6 +84,8 @@ impl Default for Limits {
             consented_requests: 80,
             redirect_hops: 3,
             repeat_gap_ms: 2000,
+            late_code_ms: 11 * 60 * 1000,
+            grace_ms: 60_000,
         }
     }
 }
@@ -124,6 +132,8 @@ pub enum HeaderValue {
     Session(ExchangeId),
     /// `Bearer` and this token.
     Bearer(Secret),
+    /// A secret as it is.
+    Secret(Secret),
     /// `Basic` credentials of a client (RFC 6749 section 2.3.1): its identifier and its secret.
     Basic(String, Secret),
 }
@@ -168,25 +178,6 @@ pub fn next(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
     wanted(evidence, limits).asks
 }
 
-/// The requests that close what is still open when a scan ends before its plan does: sessions,
-/// clients that were registered, tokens that were obtained.
-#[must_use]
-pub fn farewell(evidence: &Evidence, limits: &Limits) -> Vec<Ask> {
-    let plan = Plan::new(evidence, limits);
-    let mut asks = plan.farewells();
-    asks.retain(|ask| {
-        matches!(
-            ask.purpose,
-            Purpose::EndSession
-                | Purpose::EndAnotherSession(_)
-                | Purpose::Owner(OwnerProbe::EndSession)
-                | Purpose::Unregister(_)
-                | Purpose::Revoke(_)
-        ) && !plan.already_asked(ask)
-    });
-    asks
-}
-
 fn rate_limited(evidence: &Evidence) -> bool {
     evidence.exchanges.iter().any(|exchange| {
         exchange
@@ -220,7 +211,7 @@ impl<'e> Plan<'e> {
     /// Stage by stage: a later stage is looked at only when the ones before it are done, or
     /// the budget leaves nothing of them.
     fn wanted(&self) -> Wanted {
-        let stages: [fn(&Self) -> Vec<Ask>; 13] = [
+        let stages: [fn(&Self) -> Vec<Ask>; 14] = [
             Self::hops,
             Self::greetings,
             Self::discovery,
@@ -233,6 +224,7 @@ impl<'e> Plan<'e> {
             Self::forged_tokens,
             Self::owner_codes,
             Self::owner_probes,
+            Self::code_trials,
             Self::farewells,
         ];
         let mut over_budget = false;
@@ -413,34 +405,6 @@ impl<'e> Plan<'e> {
         if self.limits.depth >= Depth::Standard {
             list.extend(self.credential_asks());
             list.extend(self.forwarded_asks());
-        }
-        list
-    }
-
-    /// Sessions that our handshakes opened are closed again, and a closed one tried once.
-    fn farewells(&self) -> Vec<Ask> {
-        let mut list = self.unregistrations();
-        list.extend(self.owner_farewells());
-        for number in 1..=2 {
-            if let Some(session) = self.session_of(Purpose::AnotherSession(number)) {
-                list.push(self.end_session(Purpose::EndAnotherSession(number), session));
-            }
-        }
-        if let Some(session) = self.session() {
-            list.push(self.end_session(Purpose::EndSession, session));
-            if self.facts.answer(Purpose::EndSession).is_some() && self.facts.open_list() {
-                let again = |purpose, fresh| {
-                    let mut ask = self.message(purpose, Message::List(Era::Legacy, List::Tools));
-                    ask.fresh_connection = fresh;
-                    ask
-                };
-                list.push(again(Purpose::EndedSession, false));
-                if self.served(Purpose::EndedSession) {
-                    list.extend(
-                        (1..=2).map(|number| again(Purpose::EndedSessionAgain(number), true)),
-                    );
-                }
-            }
         }
         list
     }

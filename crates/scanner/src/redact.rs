@@ -11,6 +11,7 @@
 pub mod marker;
 pub mod members;
 pub mod names;
+pub mod results;
 pub mod session;
 pub mod shapes;
 

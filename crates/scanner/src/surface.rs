@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{Body, Evidence, Exchange, Purpose, Response};
+use crate::evidence::{Body, Claims, Evidence, Exchange, Obtained, Purpose, Response};
 use crate::facts::sse;
 use crate::time::Millis;
 
@@ -88,7 +88,7 @@ pub fn of(evidence: &Evidence) -> Evidence {
             exchanges.push(reduce(exchange, &evidence.nonce));
         }
     }
-    renumber(&mut exchanges);
+    let new_id = renumber(&mut exchanges);
     Evidence {
         schema: evidence.schema,
         target: evidence.target.clone(),
@@ -106,6 +106,24 @@ pub fn of(evidence: &Evidence) -> Evidence {
         own_host: evidence.own_host.clone(),
         visits: evidence.visits.clone(),
         supplied: evidence.supplied.clone(),
+        operations: evidence.operations.clone(),
+        obtained: evidence
+            .obtained
+            .iter()
+            .filter_map(|obtained| {
+                Some(Obtained {
+                    exchange: new_id(obtained.exchange)?,
+                    what: obtained.what,
+                    // Times of a token are other ones each time.
+                    claims: obtained.claims.clone().map(|claims| Claims {
+                        exp: claims.exp.zip(claims.iat).map(|(exp, iat)| exp - iat),
+                        iat: None,
+                        ..claims
+                    }),
+                    same_as: obtained.same_as.and_then(&new_id),
+                })
+            })
+            .collect(),
     }
 }
 
@@ -120,18 +138,19 @@ pub fn digest(evidence: &Evidence) -> String {
     crate::grade::hex(&Sha256::digest(bytes))
 }
 
-/// Ids without gaps, in order; `follows` moved along.
-fn renumber(exchanges: &mut [Exchange]) {
+/// Ids without gaps, in order; `follows` moved along. Answers with the new id of an old one.
+fn renumber(exchanges: &mut [Exchange]) -> impl Fn(u32) -> Option<u32> + use<> {
     let old: Vec<u32> = exchanges.iter().map(|exchange| exchange.id).collect();
-    let new_id = |id: u32| {
+    let new_id = move |id: u32| {
         old.iter()
             .position(|known| *known == id)
             .and_then(|p| u32::try_from(p).ok())
     };
     for (position, exchange) in exchanges.iter_mut().enumerate() {
         exchange.id = u32::try_from(position).unwrap_or(u32::MAX);
-        exchange.follows = exchange.follows.and_then(new_id);
+        exchange.follows = exchange.follows.and_then(&new_id);
     }
+    new_id
 }
 
 fn reduce(exchange: &Exchange, nonce: &str) -> Exchange {

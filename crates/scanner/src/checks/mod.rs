@@ -11,6 +11,7 @@ mod ground;
 mod hygiene;
 mod legacy;
 mod origin;
+mod owner;
 mod pkce;
 mod registration;
 mod resource_indicators;
@@ -114,10 +115,4 @@ fn class_gate(check: &Check, class: Class) -> bool {
             )
         }
     }
-}
-
-/// What a check of P2 or P3 says below the depth it needs; never reached, because the gate
-/// above answers first.
-pub(crate) fn deeper(_: &Facts<'_>, _: Revision) -> Judgement {
-    na(Na::Depth)
 }

@@ -5,7 +5,7 @@
 
 mod requests;
 
-use super::{deeper, weigh};
+use super::{owner, weigh};
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, ProbeClass, Severity, Verdict, fail, na, warn,
 };
@@ -135,7 +135,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "If a wrong, missing or unexpected verifier is accepted, a stolen code is as good as a token.",
         fix: "Bind the challenge to the code, compare on redemption, and refuse a verifier that nobody announced.",
         traps: "Codes are used up by the first try, so each variant needs a code of its own.",
-        run: deeper,
+        run: owner::verifier_enforced,
     },
 ];
 

@@ -3,9 +3,9 @@
 
 mod requests;
 
-use super::deeper;
 #[cfg(test)]
 use super::testkit::*;
+use super::owner;
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet, Verdict,
     fail, na, warn,
@@ -92,7 +92,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A token without a narrow audience can be replayed at every sibling of this server.",
         fix: "Enable resource indicators, or map the audience for this resource.",
         traps: "Some products put a project or client id into the audience by design; that is a warning if the server is documented to check it.",
-        run: deeper,
+        run: owner::audience,
     },
 ];
 

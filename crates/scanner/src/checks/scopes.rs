@@ -1,6 +1,6 @@
 //! Scopes (catalogue section 1.9): whether clients are led to ask for little.
 
-use super::deeper;
+use super::owner;
 #[cfg(test)]
 use super::testkit::*;
 use crate::check::{
@@ -66,7 +66,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Scopes that nobody checks let every token do everything.",
         fix: "Check the scope of each operation before dispatching it.",
         traps: "Hiding a tool from the list enforces nothing; it is called by its name.",
-        run: deeper,
+        run: owner::insufficient,
     },
     Check {
         id: "scope-challenge-content",
@@ -87,7 +87,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Users who are asked again and again learn to agree without reading.",
         fix: "Name all scopes of the operation, and the metadata's URL, in one challenge.",
         traps: "2025-11-25 recommended to repeat granted scopes; from 2026-07-28 on collecting them is the client's part.",
-        run: deeper,
+        run: owner::challenge_content,
     },
     Check {
         id: "scope-hierarchy",
@@ -102,7 +102,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Clients loop through authorizations that can never satisfy the server.",
         fix: "Expand implied scopes before comparing.",
         traps: "It can be tested only where the owner documents which scope implies which.",
-        run: deeper,
+        run: owner::hierarchy,
     },
 ];
 

@@ -190,7 +190,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A session id that leaks is then a full credential.",
         fix: "Authenticate every request before the session is looked up.",
         traps: "A proxy that remembers who was authenticated counts as part of the server.",
-        run: super::deeper,
+        run: super::owner::not_authentication,
     },
     Check {
         id: "session-principal-bound",
@@ -206,7 +206,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "Keep the principal with the session and compare it, or do without sessions.",
         traps: "A reference implementation once routed by session id alone; newer releases compare \
                 principals.",
-        run: super::deeper,
+        run: super::owner::principal_bound,
     },
     Check {
         id: "mrtr-request-state",
@@ -226,7 +226,7 @@ pub(super) const CHECKS: &[Check] = &[
               request.",
         traps: "A state that carries no authority may be changed without harm; ask the owner before \
                 a failure is published.",
-        run: super::deeper,
+        run: super::owner::request_state,
     },
     Check {
         id: "cache-scope-private",
@@ -245,6 +245,6 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A shared cache hands one user's data to another.",
         fix: "Mark results that differ between users as private.",
         traps: "A list that is the same for everybody may be public on a server that authenticates.",
-        run: super::deeper,
+        run: super::owner::cache_scope,
     },
 ];

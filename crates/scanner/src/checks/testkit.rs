@@ -4,6 +4,7 @@
 
 mod answers;
 mod authorizing;
+mod owner;
 
 use serde_json::Value;
 
@@ -13,11 +14,12 @@ pub(crate) use answers::{
 };
 use answers::{good_hello, good_tls, preflight, speak};
 pub(crate) use authorizing::{authorizing, authorizing_but};
+pub(crate) use owner::{code, owned_but, refused, result, token, token_response};
 
 use crate::check::{Check, Judgement, Unmet, Verdict};
 use crate::evidence::{
-    Consent, Credential, Depth, Evidence, Exchange, Failure, Hello, Offer, Purpose, Request,
-    Response, Stopped, Supplied, TlsSeen, Visit,
+    Consent, Credential, Depth, Evidence, Exchange, Failure, Hello, Offer, Operations, Purpose,
+    Request, Response, Stopped, Supplied, TlsSeen, Visit,
 };
 use crate::facts::Facts;
 use crate::plan::{self, Ask, FormValue, HeaderValue, Limits};
@@ -56,6 +58,7 @@ pub(crate) struct World {
     pub(crate) consent: Option<Consent>,
     pub(crate) own_host: Option<String>,
     pub(crate) supplied: Vec<Supplied>,
+    pub(crate) operations: Operations,
     /// What reaches our own host because of an ask.
     visits: Vec<Arrival>,
 }
@@ -74,6 +77,7 @@ impl World {
             consent: None,
             own_host: None,
             supplied: Vec::new(),
+            operations: Operations::default(),
             visits: Vec::new(),
         }
     }
@@ -350,7 +354,10 @@ impl World {
             own_host: self.own_host.clone(),
             visits: Vec::new(),
             supplied: self.supplied.clone(),
+            operations: self.operations.clone(),
+            obtained: Vec::new(),
         };
+        let mut vault = owner::Vault::default();
         loop {
             let wanted = plan::wanted(&evidence, &limits);
             if wanted.over_budget {
@@ -363,10 +370,11 @@ impl World {
                 break;
             }
             for ask in wanted.asks {
-                let exchange =
+                let mut exchange =
                     self.put(&ask, u32::try_from(evidence.exchanges.len()).expect("few"));
                 let visits = self.visits.iter().filter_map(|visit| visit(&ask));
                 evidence.visits.extend(visits);
+                vault.note(&mut evidence, &mut exchange);
                 evidence.exchanges.push(exchange);
             }
         }
@@ -423,6 +431,7 @@ impl World {
                         let value = match value {
                             HeaderValue::Plain(value) => value.clone(),
                             HeaderValue::Session(_) => "[session]".into(),
+                            HeaderValue::Secret(_) => "[redacted:credential:len=1]".into(),
                             HeaderValue::Bearer(_) => "Bearer [redacted:credential:len=1]".into(),
                             HeaderValue::Basic(..) => "Basic [redacted:credential:len=1]".into(),
                         };

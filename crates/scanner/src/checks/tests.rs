@@ -26,6 +26,7 @@ const CASES: &[&[&[Case]]] = &[
     &[super::hygiene::CASES],
     &[super::legacy::CASES],
     super::ground::CASES,
+    super::owner::CASES,
 ];
 
 /// What no scan can show, and why a check is kept all the same.

@@ -7,7 +7,7 @@ mod cases;
 #[cfg(test)]
 pub(super) use cases::CASES;
 
-use super::deeper;
+use super::owner;
 use super::weigh::{worst, worst_or};
 use crate::check::{
     Area, Cause, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Verdict,
@@ -69,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
               the configured issuer only.",
         traps: "A success would be access without permission, so the probe needs consent and \
                 stops at the first one.",
-        run: deeper,
+        run: owner::forged_rejected,
     },
     Check {
         id: "token-jku-not-fetched",
@@ -91,7 +91,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "Ignore `jku`, `x5u` and `jwk` in token headers; take keys from configured issuers.",
         traps: "Security products in front of a server fetch URLs they see, so source network and \
                 user agent of a fetch are looked at.",
-        run: deeper,
+        run: owner::jku_not_fetched,
     },
     Check {
         id: "token-query-ignored",
@@ -136,7 +136,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "Remove the parsing of query tokens; read the Authorization header only.",
         traps: "Intermediaries will log the URL, so the owner should use a short-lived token and \
                 revoke it afterwards.",
-        run: deeper,
+        run: owner::query_refused,
     },
     Check {
         id: "token-other-audience-rejected",
@@ -159,7 +159,7 @@ pub(super) const CHECKS: &[Check] = &[
               of the server.",
         traps: "The audience of an opaque token has to be stated by its owner. A token of the \
                 same audience from another client is legitimate.",
-        run: deeper,
+        run: owner::other_audience_rejected,
     },
     Check {
         id: "token-id-token-rejected",
@@ -180,7 +180,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A token that was made to tell a client who signed in becomes a key to the API.",
         fix: "Require `typ` `at+jwt`, or refuse tokens whose `aud` is a client id.",
         traps: "Some gateways accept ID tokens on purpose; that fails all the same.",
-        run: deeper,
+        run: owner::id_token_rejected,
     },
     Check {
         id: "token-expired-rejected",
@@ -199,7 +199,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A leaked token works for ever.",
         fix: "Enforce the expiry, with at most five minutes of tolerance for clocks.",
         traps: "Expiry is compared with the server's own Date header, because clocks differ.",
-        run: deeper,
+        run: owner::expired_rejected,
     },
     Check {
         id: "token-tampered-rejected",
@@ -219,7 +219,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "Verify the signature with every request.",
         traps: "The last character of a base64url signature has spare bits, so the change is made \
                 to the decoded bytes.",
-        run: deeper,
+        run: owner::tampered_rejected,
     },
     Check {
         id: "token-passthrough-refused",
@@ -241,7 +241,7 @@ pub(super) const CHECKS: &[Check] = &[
               tokens on the server's side.",
         traps: "Some vendors document personal upstream tokens as static keys; the rule is broken \
                 all the same, and the finding says so.",
-        run: deeper,
+        run: owner::passthrough_refused,
     },
     Check {
         id: "token-lifetime",
@@ -262,7 +262,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A leaked token can be used for as long as it lives.",
         fix: "Issue tokens for an hour or less, together with refresh tokens.",
         traps: "No text names a number; the thresholds are a policy of this catalogue.",
-        run: deeper,
+        run: owner::lifetime,
     },
 ];
 

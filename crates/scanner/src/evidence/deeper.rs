@@ -227,6 +227,14 @@ pub enum OwnerProbe {
     StateLate,
     /// Its continuation on another method.
     StateElsewhere,
+    /// Its continuation as it should be: the control of the others.
+    StateKept,
+    /// The greeting with another principal's token: the control of what is asked with it.
+    OtherHello,
+    /// DELETE of the session that [`OwnerProbe::OtherHello`] opened.
+    EndOtherSession,
+    /// `tools/list` in the owner's session with the owner's token: its control.
+    SessionOfOwner,
 }
 
 /// What a code, or a refresh token, is obtained for \[Z\].
@@ -259,4 +267,8 @@ pub enum CodeUse {
     RefreshOld,
     /// The scopes that a 403 demanded.
     StepUp,
+    /// The first redemption of the code that is redeemed again.
+    Once,
+    /// The old refresh token after the longest grace that is common.
+    RefreshLater,
 }

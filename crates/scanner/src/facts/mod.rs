@@ -18,6 +18,7 @@ pub mod keys;
 mod kind;
 pub mod lookup;
 pub mod outcome;
+pub mod owner;
 pub mod pages;
 mod reading;
 mod refusals;

@@ -13,14 +13,18 @@ use url::Url;
 
 use super::doors::{self, Door, Doors};
 use super::guard::Rule;
+use super::own::Browser;
 use super::pace::{Place, Turn};
+use super::release::Places;
 use super::settings::Settings;
 use super::vault::Vault;
 use super::{Shared, capture, failure, read, vault};
 use crate::evidence::{
-    Body, Exchange, ExchangeId, Failure, Phase, Purpose, Request, Response, TlsSeen,
+    Body, CodeUse, Evidence, Exchange, ExchangeId, Failure, Obtained, Phase, Purpose, Request,
+    Response, TlsSeen,
 };
 use crate::plan::{self, Ask, Read};
+use crate::redact;
 use crate::target::Target;
 use crate::time::Millis;
 
@@ -40,6 +44,10 @@ pub(super) struct Client<'s> {
     sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
     /// What deeper questions need and the record does not keep.
     vault: Vault,
+    /// Where secrets may go.
+    places: Mutex<Places>,
+    /// The probe values of this scan.
+    nonce: Mutex<String>,
     /// Requests under way that may create something.
     creating: watch::Sender<usize>,
 }
@@ -77,6 +85,8 @@ impl<'s> Client<'s> {
                 .collect(),
             sessions: Mutex::default(),
             vault: Vault::default(),
+            places: Mutex::default(),
+            nonce: Mutex::default(),
             creating: watch::channel(0).0,
         }
     }
@@ -120,6 +130,11 @@ impl<'s> Client<'s> {
         id: ExchangeId,
         exchange: &mut Exchange,
     ) -> Result<Response, Failure> {
+        if ask.by_owner
+            && let Some(browser) = &self.settings.browser
+        {
+            return self.by_browser(ask, id, &**browser, exchange).await;
+        }
         let url = match self.vault.unblanked(ask) {
             Some(url) => url,
             None => Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?,
@@ -132,14 +147,7 @@ impl<'s> Client<'s> {
             }
             exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
         })?;
-        let gap = Duration::from_millis(u64::from(ask.gap_ms));
-        let host = door.host.trim_end_matches('.');
-        let turn = self
-            .settings
-            .pace
-            .turn(host, door.place, gap)
-            .await
-            .map_err(|_| doors::blocked(Rule::RetryAfter))?;
+        let turn = self.turn(ask, &door).await?;
         let _creating = matches!(ask.purpose, Purpose::Register(_)).then(|| self.creating());
         exchange.after_ms = millis(self.began.elapsed());
         if let Purpose::Handshake(offer) = ask.purpose {
@@ -160,7 +168,9 @@ impl<'s> Client<'s> {
                 self.vault.keep_location(ask.purpose, id, &url, headers);
                 let head = self.head(&url, &door, &response);
                 self.keep_session(id, headers);
-                self.tell_pace(&turn, &response);
+                if let Some(turn) = &turn {
+                    self.tell_pace(turn, &response);
+                }
                 match head {
                     Ok(head) => self.whole(ask, id, head, begun, &mut response).await,
                     Err(failure) => Err(failure),
@@ -170,6 +180,45 @@ impl<'s> Client<'s> {
         };
         exchange.took_ms = millis(begun.elapsed());
         got
+    }
+
+    /// Waits for the host's turn. The redemption that is to meet another one under way goes
+    /// along in that one's turn.
+    async fn turn(&self, ask: &Ask, door: &Door) -> Result<Option<Turn>, Failure> {
+        if ask.purpose == Purpose::Redeem(CodeUse::Parallel) {
+            return Ok(None);
+        }
+        let gap = Duration::from_millis(u64::from(ask.gap_ms));
+        let host = door.host.trim_end_matches('.');
+        let turn = self.settings.pace.turn(host, door.place, gap).await;
+        turn.map(Some).map_err(|_| doors::blocked(Rule::RetryAfter))
+    }
+
+    /// The owner opens the request; where it leads back to is recorded as a redirect.
+    async fn by_browser(
+        &self,
+        ask: &Ask,
+        id: ExchangeId,
+        browser: &dyn Browser,
+        exchange: &mut Exchange,
+    ) -> Result<Response, Failure> {
+        let request = Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?;
+        let begun = super::instant();
+        exchange.after_ms = millis(self.began.elapsed());
+        let back = browser.open(request).await;
+        exchange.took_ms = millis(begun.elapsed());
+        let back = back.ok_or(Failure::Timeout(Phase::Total))?;
+        self.vault.keep_code_of(id, &back);
+        let location = redact::response_header("location", back.as_str(), &[]).into_owned();
+        Ok(Response {
+            status: 302,
+            http: "browser".to_owned(),
+            headers: vec![("location".to_owned(), location)],
+            body: Body::default(),
+            peer: None,
+            tls: None,
+            hello: None,
+        })
     }
 
     /// Resolves when no request is under way that may create something.
@@ -200,6 +249,10 @@ impl<'s> Client<'s> {
                 Read::Document | Read::Message => self.settings.timeouts.first_byte,
             };
         loop {
+            if self.withholds(ask, url, &door) {
+                exchange.asked.headers = self.recorded(&self.sending(ask, url, None));
+                return Err(doors::blocked(Rule::Secret));
+            }
             let sending = self.sending(ask, url, Some(&door));
             exchange.asked.headers = self.recorded(&sending);
             let request = door.client.execute(sending.request());
@@ -251,9 +304,17 @@ impl<'s> Client<'s> {
                 plan::HeaderValue::Bearer(secret) => self
                     .secret(secret, door)
                     .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok()),
-                plan::HeaderValue::Basic(client, secret) => self
+                plan::HeaderValue::Basic(client, secret) => {
+                    self.secret(secret, door).and_then(|secret| {
+                        let value = basic(client, &secret);
+                        self.vault
+                            .remember(value.trim_start_matches("Basic ").to_owned());
+                        HeaderValue::from_str(&value).ok()
+                    })
+                }
+                plan::HeaderValue::Secret(secret) => self
                     .secret(secret, door)
-                    .and_then(|secret| HeaderValue::from_str(&basic(client, &secret)).ok()),
+                    .and_then(|value| HeaderValue::from_str(&value).ok()),
             };
             if let Some(value) = value {
                 headers.append(HeaderName::from_static(name), value);
@@ -367,7 +428,16 @@ impl<'s> Client<'s> {
             limits,
         );
         head.body = read::body(response, &manner).await?;
-        self.vault.keep_members(ask.purpose, id, &head.body);
+        let supplied = &self.settings.credentials;
+        self.vault
+            .keep_members(ask.purpose, id, &head.body, supplied);
+        if matches!(ask.purpose, Purpose::Owner(_)) {
+            let stream = media.as_deref() == Some("text/event-stream");
+            let nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = std::mem::take(&mut head.body.text);
+            head.body.text = redact::results::reduced(&text, stream, &nonce);
+            head.body.base64 = false;
+        }
         capture::body(&mut head.body, &self.echoable());
         Ok(head)
     }
@@ -403,7 +473,42 @@ impl<'s> Client<'s> {
         if self.doors.verdicts.tolerates(&door.host) && !vault::is_made_up(secret) {
             return None;
         }
-        self.vault.value(secret, &self.settings.credentials)
+        let settings = self.settings;
+        self.vault
+            .value(secret, &settings.credentials, settings.clock.now())
+    }
+
+    /// A question that holds a secret is not put without it, not where the secret does not
+    /// belong, and not over a connection whose certificate did not validate.
+    fn withholds(&self, ask: &Ask, url: &Url, door: &Door) -> bool {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        vault::secrets_of(ask)
+            .any(|secret| !places.admit(secret, url) || self.secret(secret, Some(door)).is_none())
+    }
+
+    /// Takes over what the record says of where secrets may go, and returns what it keeps of
+    /// them.
+    pub(super) fn learn(&self, evidence: &Evidence) {
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Places::of(evidence);
+        self.nonce
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&evidence.nonce);
+    }
+
+    /// What the record keeps of the secrets that responses brought.
+    pub(super) fn obtained(&self) -> Vec<Obtained> {
+        self.vault.obtained()
+    }
+
+    /// Exchanges got other numbers.
+    pub(super) fn renumber(&self, numbers: &BTreeMap<ExchangeId, ExchangeId>) {
+        self.vault.renumber(numbers);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        *sessions = std::mem::take(&mut *sessions)
+            .into_iter()
+            .map(|(id, value)| (numbers.get(&id).copied().unwrap_or(id), value))
+            .collect();
     }
 
     /// The body as sent.

@@ -40,6 +40,8 @@ pub enum Rule {
     Proxied,
     /// The host asked to be left alone for longer than this scan lasts.
     RetryAfter,
+    /// The question holds a secret that does not belong there, or that is not known.
+    Secret,
 }
 
 impl Rule {
@@ -59,6 +61,7 @@ impl Rule {
             Self::MappedLiteral => "mapped_literal",
             Self::Proxied => "proxied",
             Self::RetryAfter => "retry_after",
+            Self::Secret => "secret",
         }
     }
 }

@@ -11,12 +11,14 @@ mod client;
 mod discover;
 mod doors;
 mod failure;
+mod forge;
 pub mod guard;
 mod hello;
 mod names;
 mod own;
 pub mod pace;
 mod read;
+mod release;
 mod round;
 mod settings;
 mod shared;
@@ -37,7 +39,7 @@ pub use settings::{
     Caps, ConnectTo, EndpointHeader, Entropy, Identity, Observer, Retries, Settings, Timeouts,
 };
 
-use crate::evidence::{Evidence, PLAN, SCHEMA, Stopped};
+use crate::evidence::{Evidence, Exchange, Forgery, PLAN, Purpose, SCHEMA, Stopped};
 use crate::plan;
 use crate::scan::Scan;
 use crate::target::Target;
@@ -146,6 +148,8 @@ impl NetScanner {
             own_host: settings.own_host.as_ref().map(|own| own.base.clone()),
             visits: Vec::new(),
             supplied: settings.credentials.supplied(),
+            operations: settings.operations.clone(),
+            obtained: Vec::new(),
         };
         if self.is_closed(target) {
             evidence.stopped = Stopped::RateLimited;
@@ -167,8 +171,10 @@ impl NetScanner {
                     Stopped::Finished
                 };
             }
+            run.learn(&evidence);
             let exchanges = run.round(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
+            evidence.obtained = run.obtained();
             self.add_visits(&mut evidence, &run);
             if let Some(reason) = run.ended() {
                 break reason;
@@ -179,12 +185,53 @@ impl NetScanner {
             // Who wants to be left alone, or was asked enough, is asked only to forget our clients.
             let all = matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime);
             asks.retain(|ask| all || ask.purpose.takes_back());
+            run.learn(&evidence);
             let exchanges = run.farewell(&asks, evidence.exchanges.len()).await;
             evidence.exchanges.extend(exchanges);
         }
+        self.watch_canaries(&mut evidence, &run).await;
         self.add_visits(&mut evidence, &run);
         evidence.duration_ms = run.elapsed_ms();
         evidence
+    }
+
+    /// A key URL in a forged token may be fetched some time later.
+    async fn watch_canaries(&self, evidence: &mut Evidence, run: &Run<'_>) {
+        let Some(own) = &self.shared.settings.own_host else {
+            return;
+        };
+        let sent: Vec<&Exchange> = evidence
+            .exchanges
+            .iter()
+            .filter(|exchange| {
+                matches!(
+                    exchange.purpose,
+                    Purpose::ForgedToken(Forgery::Jku | Forgery::X5u)
+                ) && exchange.got.is_ok()
+            })
+            .collect();
+        let Some(last) = sent.iter().map(|exchange| exchange.after_ms).max() else {
+            return;
+        };
+        let names: Vec<String> = sent
+            .iter()
+            .map(|exchange| exchange.purpose.name())
+            .collect();
+        let until = run.began()
+            + Duration::from_millis(u64::from(last))
+            + self.shared.settings.timeouts.canary;
+        run.watch(until, || {
+            let visits = own.host.visits(&evidence.nonce, run.began());
+            names
+                .iter()
+                .all(|name| visits.iter().any(|visit| visit.what == *name))
+        })
+        .await;
+        if evidence.stopped == Stopped::Finished
+            && let Some(reason) = run.ended()
+        {
+            evidence.stopped = reason;
+        }
     }
 
     /// Takes over what reached our own host so far.

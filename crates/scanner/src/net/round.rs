@@ -13,7 +13,8 @@ use super::client::{Client, Slot, millis};
 use super::guard::Rule;
 use super::pace::Place;
 use crate::evidence::{
-    CimdVariant, DnsFault, Exchange, ExchangeId, Failure, Hello, Phase, Purpose, Stopped,
+    CimdVariant, CodeUse, DnsFault, Evidence, Exchange, ExchangeId, Failure, Hello, Obtained,
+    Phase, Purpose, Stopped,
 };
 use crate::facts::outcome::{Answer, Outcome};
 use crate::plan::{Ask, Read, host_of};
@@ -28,6 +29,9 @@ const TAKING_BACK: Duration = Duration::from_secs(4);
 /// How long the answer to a registration under way is waited for after a scan was ended: a
 /// client whose registration nobody heard of could not be removed.
 const HEARING: Duration = Duration::from_secs(10);
+
+/// Between two looks for visits.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// One scan under way.
 pub(super) struct Run<'s> {
@@ -85,6 +89,26 @@ impl<'s> Run<'s> {
     /// When the scan began, on the monotonic clock.
     pub(super) fn began(&self) -> Instant {
         self.began
+    }
+
+    /// Takes over where secrets may go.
+    pub(super) fn learn(&self, evidence: &Evidence) {
+        self.client.learn(evidence);
+    }
+
+    /// What the record keeps of secrets that responses brought.
+    pub(super) fn obtained(&self) -> Vec<Obtained> {
+        self.client.obtained()
+    }
+
+    /// Waits for visits to our own host that a request may still cause, until `seen`.
+    pub(super) async fn watch(&self, until: Instant, seen: impl Fn() -> bool) {
+        let watching = async {
+            while !seen() && super::instant() < until {
+                tokio::time::sleep_until(until.min(super::instant() + LOOK)).await;
+            }
+        };
+        self.unless_ended(watching).await;
     }
 
     /// Milliseconds since the scan began.
@@ -148,9 +172,17 @@ impl<'s> Run<'s> {
             *self.state().in_vain.entry(host).or_default() += 1;
         }
         record.sort_by_key(|exchange| exchange.id);
-        // An interrupted round has holes; nothing points at its numbers yet.
+        // An interrupted round has holes.
+        let mut moved = BTreeMap::new();
         for (exchange, id) in record.iter_mut().zip(base..) {
-            exchange.id = ExchangeId::try_from(id).unwrap_or(ExchangeId::MAX);
+            let id = ExchangeId::try_from(id).unwrap_or(ExchangeId::MAX);
+            if exchange.id != id {
+                moved.insert(exchange.id, id);
+                exchange.id = id;
+            }
+        }
+        if !moved.is_empty() {
+            self.client.renumber(&moved);
         }
         record
     }
@@ -202,20 +234,31 @@ impl<'s> Run<'s> {
     }
 
     async fn chain(&self, host: &str, queue: &[&Job<'_>], answers: &Mutex<Vec<Exchange>>) {
-        for job in queue {
+        let mut queue = queue.iter().peekable();
+        while let Some(job) = queue.next() {
             if self.ended().is_some() {
                 return;
             }
-            let exchange = self.one(job).await;
-            if host == self.home && is_closed(&exchange) {
-                self.state().ended.get_or_insert(Stopped::RateLimited);
-                return;
+            // Two redemptions of one code at the same time.
+            let twin = queue.next_if(|next| next.ask.purpose == Purpose::Redeem(CodeUse::Parallel));
+            let exchanges = match twin {
+                Some(twin) => {
+                    let (one, two) = tokio::join!(self.one(job), self.one(twin));
+                    vec![one, two]
+                }
+                None => vec![self.one(job).await],
+            };
+            for exchange in exchanges {
+                if host == self.home && is_closed(&exchange) {
+                    self.state().ended.get_or_insert(Stopped::RateLimited);
+                    return;
+                }
+                self.note(host, &exchange);
+                answers
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(exchange);
             }
-            self.note(host, &exchange);
-            answers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(exchange);
         }
     }
 
@@ -371,6 +414,8 @@ fn is_worth_repeating(exchange: &Exchange) -> bool {
         Purpose::Plaintext | Purpose::Handshake(_) | Purpose::Cimd(CimdVariant::Stalling) => {
             return false;
         }
+        // A code works once, and nobody is asked twice to sign in.
+        Purpose::Login(_) | Purpose::Redeem(_) => return false,
         // It may have been heard, and must not create a second client.
         Purpose::Register(_)
             if matches!(

@@ -12,7 +12,7 @@ use super::NetError;
 use super::guard::Guard;
 use super::own::{Browser, Credentials, OwnHosting};
 use super::pace::{Pace, Rates};
-use crate::evidence::{Consent, Exchange};
+use crate::evidence::{Consent, Exchange, Operations};
 use crate::plan::Limits;
 use crate::time::Clock;
 
@@ -67,6 +67,8 @@ pub struct Settings {
     pub own_host: Option<OwnHosting>,
     /// What the owner supplied.
     pub credentials: Credentials,
+    /// What the owner named to be tried with it.
+    pub operations: Operations,
     /// Opens an authorization request for the owner.
     pub browser: Option<Arc<dyn Browser>>,
 }
@@ -97,6 +99,7 @@ impl Settings {
             consent: None,
             own_host: None,
             credentials: Credentials::default(),
+            operations: Operations::default(),
             browser: None,
         }
     }
@@ -146,6 +149,8 @@ pub struct Timeouts {
     pub idle_stream: Duration,
     /// For a whole scan.
     pub scan: Duration,
+    /// For a fetch of a key URL that stood in a forged token (exchange Y7).
+    pub canary: Duration,
 }
 
 impl Default for Timeouts {
@@ -157,6 +162,7 @@ impl Default for Timeouts {
             stream: Duration::from_secs(15),
             idle_stream: Duration::from_secs(5),
             scan: Duration::from_secs(180),
+            canary: Duration::from_secs(60),
         }
     }
 }

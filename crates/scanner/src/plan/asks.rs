@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{Ask, FORWARDED_HOST, FormValue, HeaderValue, PREFLIGHT_HEADERS, PROBE_ORIGIN, Read};
-use crate::evidence::{Exchange, ExchangeId, List, Purpose};
+use crate::evidence::{Exchange, ExchangeId, List, Operation, Purpose};
 use crate::spec::Revision;
 
 const MODERN: &str = Revision::HEADLINE.as_date();
@@ -33,6 +33,12 @@ pub(super) enum Message {
     StraySession,
     UnknownSession,
     Batch,
+    /// A tool that the owner named; as a continuation, with place for `requestState`.
+    Call(Era, Operation, bool),
+    /// A prompt of the same name, with place for `requestState`.
+    GetPrompt(Operation),
+    /// A resource, with place for its URI.
+    ReadResource,
 }
 
 /// What messages are built from.
@@ -120,6 +126,14 @@ fn parts(context: &Context<'_>, message: Message) -> (Headers, Value) {
                 ),
             }
         }
+        Message::Call(era, operation, goes_on) => call(context, era, &operation, goes_on),
+        Message::GetPrompt(operation) => modern(
+            context,
+            "prompts/get",
+            Some(&operation.tool),
+            json!({ "name": operation.tool, "requestState": "" }),
+        ),
+        Message::ReadResource => modern(context, "resources/read", None, json!({ "uri": "" })),
         Message::LegacyBogusVersion => {
             let mut headers = legacy_headers(context);
             for (name, value) in &mut headers {
@@ -194,6 +208,22 @@ fn modern(
     let body =
         json!({ "jsonrpc": "2.0", "id": context.id("x2"), "method": method, "params": params });
     (headers, body)
+}
+
+fn call(context: &Context<'_>, era: Era, operation: &Operation, goes_on: bool) -> (Headers, Value) {
+    let tool = operation.tool.as_str();
+    let mut params = json!({ "name": tool, "arguments": operation.arguments });
+    if goes_on {
+        params["requestState"] = "".into();
+        params["inputResponses"] = Value::Object(operation.responses.clone());
+    }
+    match era {
+        Era::Modern => modern(context, "tools/call", Some(tool), params),
+        Era::Legacy => (
+            legacy_headers(context),
+            json!({ "jsonrpc": "2.0", "id": context.id("z"), "method": "tools/call", "params": params }),
+        ),
+    }
 }
 
 fn initialize(context: &Context<'_>, version: &str) -> Value {

@@ -7,6 +7,8 @@ mod register;
 pub(super) mod request;
 mod tokens;
 
+pub(super) use authorize::credentials;
+
 use super::Plan;
 use crate::evidence::Depth;
 

@@ -1,6 +1,7 @@
 //! Values that a question needs and evidence does not keep. The plan names them; the network
 //! side knows them while the scan lasts, and sends them nowhere but where they belong.
 
+pub use crate::evidence::Issued;
 use crate::evidence::{Credential, ExchangeId, Forgery};
 
 /// A secret, by where it comes from.
@@ -14,25 +15,6 @@ pub enum Secret {
     Forged(Box<Forged>),
     /// Another secret, changed.
     Altered(Box<Secret>, Alteration),
-}
-
-/// What a response may bring that is used later in the scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Issued {
-    /// `access_token` of a token response.
-    AccessToken,
-    /// `refresh_token` of a token response.
-    RefreshToken,
-    /// `id_token` of a token response.
-    IdToken,
-    /// `registration_access_token` of a registration response (RFC 7591 section 3.2.1).
-    RegistrationToken,
-    /// `client_secret` of a registration response.
-    ClientSecret,
-    /// `code` in the redirect of an authorization response.
-    Code,
-    /// `requestState` of an MCP result.
-    RequestState,
 }
 
 /// What a forged token claims (exchanges Y6 and Y7).

@@ -355,6 +355,8 @@ mod tests {
             own_host: None,
             visits: Vec::new(),
             supplied: Vec::new(),
+            operations: scanner::evidence::Operations::default(),
+            obtained: Vec::new(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Checks that need recorded consent (P2) or credentials of the owner (P3): the depth gate
 //! answers for them in every scan from outside.
 
-use super::super::deeper;
 use super::{proxy, redirects, responses, tokens};
 use crate::check::{Area, Check, Level, Party, ProbeClass, Severity};
 use crate::spec::{Matrix, Revision, Spec};
@@ -260,7 +259,7 @@ pub(super) const CODE_SINGLE_USE: Check = Check {
     why: "Codes leak through logs and referrers; one that works again is a token for whoever finds it.",
     fix: "Delete a code on its first use, bind it to client, redirect address and challenge, and let it expire within minutes.",
     traps: "Stores that agree late may allow two quick redemptions, so one pair is sent at the same time.",
-    run: deeper,
+    run: super::super::owner::single_use,
 };
 
 pub(super) const REFRESH_ROTATION: Check = Check {
@@ -283,5 +282,5 @@ pub(super) const REFRESH_ROTATION: Check = Check {
     why: "A stolen refresh token that never changes gives silent access for as long as it lives.",
     fix: "Rotate with detection of reuse, or bind the token with DPoP.",
     traps: "A short grace period for lost answers is accepted practice, so reuse is tried only after the new token was used.",
-    run: deeper,
+    run: super::super::owner::refresh_rotation,
 };

@@ -214,7 +214,7 @@ impl Plan<'_> {
         Some(asks::with(ask, "access-control-request-method", "GET"))
     }
 
-    fn tested(&self, member: &str) -> Option<String> {
+    pub(in crate::plan) fn tested(&self, member: &str) -> Option<String> {
         let asm = self.facts.deeper_server()?;
         let url = self.facts.tested_endpoint(&asm, member)?;
         self.consented(url.as_str()).then(|| url.to_string())
@@ -311,7 +311,7 @@ impl Plan<'_> {
 }
 
 /// The secret of a confidential client, as the token endpoint wants it.
-fn credentials(client: &TestClient) -> Option<(&'static str, HeaderValue)> {
+pub(in crate::plan) fn credentials(client: &TestClient) -> Option<(&'static str, HeaderValue)> {
     let secret = match client.origin {
         _ if !client.confidential => return None,
         ClientOrigin::Registered(_, exchange) => Secret::Issued(exchange, Issued::ClientSecret),

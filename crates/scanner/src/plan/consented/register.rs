@@ -44,7 +44,8 @@ impl Plan<'_> {
 
     /// How many clients wait for their removal: room for it is kept in the budget.
     pub(in crate::plan) fn unremoved(&self) -> u32 {
-        let waiting = self.unregistrations();
+        let mut waiting = self.revocations();
+        waiting.extend(self.unregistrations());
         let waiting = waiting.iter().filter(|ask| !self.already_asked(ask));
         u32::try_from(waiting.count()).unwrap_or(u32::MAX)
     }
@@ -87,7 +88,8 @@ impl Plan<'_> {
         if FAILING.iter().all(|one| ended(*one).is_some()) && !self.fails_already() {
             wanted.extend([Registration::Fragment, Registration::Wildcard]);
         }
-        if self.leads_upstream() {
+        // A second client tells a proxy, and tries to redeem codes of the first.
+        if self.leads_upstream() || self.limits.depth >= Depth::Credentialed {
             wanted.push(Registration::Second);
         }
         wanted
