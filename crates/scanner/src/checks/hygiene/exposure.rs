@@ -39,6 +39,17 @@ fn visible(facts: &Facts<'_>) -> Result<Vec<Tool>, Unmet> {
     tools::visible(facts).ok_or_else(|| unseen(facts))
 }
 
+/// The same for checks of parameters: their entries say that an unseen list is n/a, whatever
+/// keeps it from being seen.
+fn listed(facts: &Facts<'_>) -> Result<Vec<Tool>, Unmet> {
+    visible(facts).map_err(|why| match why {
+        Unmet::Inconclusive(Cause::Other("old_transport")) => {
+            Unmet::NotApplicable(Na::Other("no_list"))
+        }
+        why => why,
+    })
+}
+
 /// The first names, quoted, and how many more there are.
 fn named<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
     let count = names.len();
@@ -189,7 +200,7 @@ fn property_place(tool: &Tool, name: &str) -> Place {
 }
 
 pub(super) fn credential_params(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let tools = visible(facts)?;
+    let tools = listed(facts)?;
     let found: Vec<(&Tool, &str)> = credentials(&tools).collect();
     let required = found
         .iter()
@@ -220,7 +231,7 @@ pub(super) fn credential_params(facts: &Facts<'_>, _: Revision) -> Judgement {
 }
 
 pub(super) fn header_params(facts: &Facts<'_>, _: Revision) -> Judgement {
-    let tools = visible(facts)?;
+    let tools = listed(facts)?;
     let mirrored: Vec<(&Tool, &str, &str)> = tools
         .iter()
         .flat_map(|tool| {
