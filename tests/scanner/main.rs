@@ -20,6 +20,7 @@ mod hostile;
 mod inward;
 mod mutants;
 mod names;
+mod oracle;
 mod probing;
 mod properties;
 mod registry;

@@ -112,6 +112,33 @@ const REPORT: Members = &[
     ("evidence", Is::Map),
     ("publication", Is::Map),
     ("overlay", Is::MaybeMap),
+    ("connect", Is::List),
+];
+const CONNECTION: Members = &[
+    ("profile", Is::Text),
+    ("result", Is::One(&["connects", "stops", "cannot_tell"])),
+    (
+        "step",
+        Is::MaybeOne(&[
+            "endpoint",
+            "challenge",
+            "resource_metadata",
+            "resource",
+            "as_metadata",
+            "issuer",
+            "pkce",
+            "registration",
+            "token",
+        ]),
+    ),
+    ("reason", Is::Text),
+    ("detail", Is::Text),
+    ("check", Is::MaybeText),
+    ("exchange", Is::MaybeWhole),
+];
+const ATTRIBUTION: Members = &[
+    ("to", Is::One(&["operator", "as_tenant", "as_vendor"])),
+    ("because", Is::Text),
 ];
 const TARGET: Members = &[
     ("url", Is::Text),
@@ -290,6 +317,7 @@ fn grade(place: &str, grade: &Value, class: &str) {
 
 fn findings(report: &Value) {
     each("findings", &report["findings"], FINDING);
+    each("connect", &report["connect"], CONNECTION);
     let exchanges: BTreeSet<u64> = report["exchanges"]
         .as_array()
         .expect("exchanges")
@@ -305,6 +333,7 @@ fn findings(report: &Value) {
         if matches!(finding["verdict"].as_str(), Some("warn" | "fail")) {
             assert!(!seen.is_empty(), "{id} rests on nothing");
             assert_ne!(finding["detail"], "", "{id} says nothing");
+            has(id, &finding["attribution"], ATTRIBUTION);
         }
         for place in seen {
             let exchange = place["exchange"].as_u64().expect("an exchange");

@@ -87,7 +87,7 @@ fn silent(facts: &Facts<'_>) -> Option<End> {
         Class::Unreachable => (
             Reach::CannotTell,
             "unreachable",
-            "No request came through while it was scanned.",
+            "No request got a usable answer while it was scanned.",
         ),
         Class::Blocked => (
             Reach::CannotTell,
@@ -158,22 +158,27 @@ fn understood(facts: &Facts<'_>, profile: &Profile) -> Walk<()> {
     })
 }
 
-pub(super) fn challenged(facts: &Facts<'_>, profile: &Profile) -> Walk<()> {
-    if facts.class() == Class::BrowserSso {
-        let end = End::stops(
-            Step::Challenge,
-            "sign_in_page",
-            "A sign-in page for people answers instead of a 401.",
-            "challenge-not-login-redirect",
-        );
-        let shown = facts
-            .anonymous()
-            .find(|answer| answer.outcome == Outcome::Login);
-        return Err(match shown {
-            Some(answer) => end.at(answer.exchange.id),
-            None => end,
-        });
+/// A sign-in page in the place of everything.
+pub(super) fn signed_in(facts: &Facts<'_>) -> Walk<()> {
+    if facts.class() != Class::BrowserSso {
+        return Ok(());
     }
+    let end = End::stops(
+        Step::Challenge,
+        "sign_in_page",
+        "A sign-in page for people answers instead of a 401.",
+        "challenge-not-login-redirect",
+    );
+    let shown = facts
+        .anonymous()
+        .find(|answer| answer.outcome == Outcome::Login);
+    Err(match shown {
+        Some(answer) => end.at(answer.exchange.id),
+        None => end,
+    })
+}
+
+pub(super) fn challenged(facts: &Facts<'_>, profile: &Profile) -> Walk<()> {
     let refusal = facts
         .anonymous()
         .find(|answer| answer.outcome == Outcome::Challenge);

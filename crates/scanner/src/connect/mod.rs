@@ -124,6 +124,7 @@ type Walk<T> = Result<T, End>;
 /// Both arms are ends; the error arm is the one that comes early.
 fn walk(facts: &Facts<'_>, profile: &Profile) -> Walk<End> {
     endpoint::reach(facts, profile)?;
+    endpoint::signed_in(facts)?;
     if profile.browser {
         browser::endpoint(facts)?;
     }

@@ -1,8 +1,8 @@
 //! The profiles as a document for readers: `docs/profiles.md` is its output.
 
 use super::profile::{
-    AsDocument, Defaults, IssuerRule, Pkce, Place, Profile, Registration, Resource, Servers,
-    Speech, Then, Token, profiles,
+    AsDocument, Defaults, IssuerRule, OriginDocuments, Pkce, Place, Profile, Registration,
+    Resource, Servers, Speech, Then, Token, profiles,
 };
 
 /// All profiles as Markdown.
@@ -89,6 +89,19 @@ pub fn habits(profile: &Profile) -> Vec<(&'static str, String)> {
             }
         },
     ));
+    if goes_without(profile) {
+        list.push((
+        "At the endpoint's origin",
+        match profile.origin_documents {
+            OriginDocuments::Oauth => "RFC 8414 of the root",
+            OriginDocuments::OauthOpenid => "RFC 8414, then OpenID of the root",
+            OriginDocuments::Path => {
+                "documents of the endpoint's path, which no scan asks for, then RFC 8414 of the root"
+            }
+        }
+        .to_owned(),
+    ));
+    }
     list.push((
         "Members it needs",
         profile
@@ -134,6 +147,12 @@ pub fn habits(profile: &Profile) -> Vec<(&'static str, String)> {
         }
         .to_owned(),
     ));
+    if profile.typed {
+        list.push((
+            "Types",
+            "a document in which a known member has the wrong type is none".to_owned(),
+        ));
+    }
     if profile.browser {
         list.push((
             "Web page",
@@ -141,6 +160,20 @@ pub fn habits(profile: &Profile) -> Vec<(&'static str, String)> {
         ));
     }
     list
+}
+
+/// Whether there is a way on which it takes the endpoint's origin for the server.
+fn goes_without(profile: &Profile) -> bool {
+    [
+        profile.pointer_fails,
+        profile.server_error,
+        profile.not_metadata,
+        profile.no_resource,
+        profile.bad_resource,
+        profile.no_servers,
+        profile.no_metadata,
+    ]
+    .contains(&Then::Without)
 }
 
 fn discovery(profile: &Profile) -> String {

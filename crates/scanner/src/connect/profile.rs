@@ -54,7 +54,10 @@ pub struct Profile {
     /// A place answers 200 with something that is no metadata.
     #[serde(default)]
     pub not_metadata: Then,
-    /// The metadata names no resource.
+    /// A document in which a known member has the wrong type is none.
+    #[serde(default)]
+    pub typed: bool,
+    /// The metadata names no resource, or is JSON of another kind.
     #[serde(default)]
     pub no_resource: Then,
     /// The metadata names another resource.
@@ -74,6 +77,9 @@ pub struct Profile {
     /// Where it looks for authorization-server metadata, in order.
     #[serde(default = "every_document")]
     pub as_documents: Vec<AsDocument>,
+    /// What it asks for at the endpoint's origin, where no server is listed.
+    #[serde(default)]
+    pub origin_documents: OriginDocuments,
     /// Members without which a document is none.
     #[serde(default = "endpoints")]
     pub as_members: Vec<String>,
@@ -177,6 +183,20 @@ pub enum AsDocument {
     OidcAppended,
     /// RFC 8414 document of the host's root.
     OauthRoot,
+}
+
+/// What is asked for at the endpoint's origin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginDocuments {
+    /// The RFC 8414 document of the root (2025-03-26).
+    #[default]
+    Oauth,
+    /// That and the OpenID configuration of the root.
+    OauthOpenid,
+    /// First the documents of the endpoint's path, which no scan asks for and which are taken
+    /// to be absent; then the RFC 8414 document of the root. Without a path both of the root.
+    Path,
 }
 
 fn every_document() -> Vec<AsDocument> {

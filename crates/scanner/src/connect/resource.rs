@@ -1,6 +1,7 @@
 //! The two steps in the middle: protected-resource metadata is found, and is about this
 //! resource.
 
+use serde_json::Value;
 use url::Url;
 
 use super::profile::{Place, Profile, Resource, Then};
@@ -16,6 +17,23 @@ use crate::report::{Class, Step};
 pub(super) struct Metadata<'f> {
     pub(super) document: &'f Document,
     pub(super) servers: Vec<&'f str>,
+}
+
+/// Members of resource metadata that typed clients read as text, and as lists of texts.
+const TEXTS: &[&str] = &["resource", "jwks_uri"];
+const LISTS: &[&str] = &["authorization_servers", "scopes_supported"];
+
+/// Whether these members, where they are there, have the type that the standards give them.
+pub(super) fn well_typed(document: &Document, texts: &[&str], lists: &[&str]) -> bool {
+    let text = |name: &&str| document.get(name).is_none_or(Value::is_string);
+    let list = |name: &&str| {
+        document.get(name).is_none_or(|value| {
+            value
+                .as_array()
+                .is_some_and(|items| items.iter().all(Value::is_string))
+        })
+    };
+    texts.iter().all(text) && lists.iter().all(list)
 }
 
 /// The next thing to do after one place.
@@ -134,17 +152,26 @@ fn look<'f>(
         return turn(profile.server_error, role, end.at(id));
     }
     told(answer).map_err(|unmet| End::unread(step, &unmet, &url).at(id))?;
-    let Some(document) = candidate.prm() else {
+    let readable = candidate
+        .prm()
+        .filter(|document| !profile.typed || well_typed(document, TEXTS, LISTS));
+    let Some(document) = readable else {
         if answer.status() != Some(200) {
             return Ok(Turn::Next);
         }
+        let other_kind = candidate.document.is_some() && candidate.prm().is_none();
         let end = End::stops(
             step,
             "not_metadata",
             format!("{url} answers with something that is no resource metadata."),
             "prm-http-response",
         );
-        return turn(profile.not_metadata, role, end.at(id));
+        let then = if other_kind {
+            profile.no_resource
+        } else {
+            profile.not_metadata
+        };
+        return turn(then, role, end.at(id));
     };
     if let Some(resource) = document.text("resource") {
         if !accepts(facts, profile.resource, candidate, role, resource) {

@@ -4,9 +4,10 @@
 use serde_json::Value;
 
 use super::profile::{
-    AsDocument, Defaults, IssuerRule, Pkce, Profile, Registration, Servers, Then, Token,
+    AsDocument, Defaults, IssuerRule, OriginDocuments, Pkce, Profile, Registration, Servers, Then,
+    Token,
 };
-use super::resource::Metadata;
+use super::resource::{Metadata, well_typed};
 use super::{End, Walk, certificate};
 use crate::evidence::{AsRole, Purpose};
 use crate::facts::documents::{AsCandidate, Document};
@@ -14,6 +15,14 @@ use crate::facts::issuer::{Reading, reading};
 use crate::facts::outcome::Answer;
 use crate::facts::{Facts, discovery, quote};
 use crate::report::{Class, Step};
+
+/// Members of server metadata that typed clients read as text, and as lists of texts.
+const TEXTS: &[&str] = &["issuer", "jwks_uri", "registration_endpoint"];
+const LISTS: &[&str] = &[
+    "scopes_supported",
+    "response_types_supported",
+    "code_challenge_methods_supported",
+];
 
 /// The document this client works with, and the issuer it looked for.
 struct Found {
@@ -201,7 +210,20 @@ fn look(profile: &Profile, candidate: &AsCandidate<'_>) -> Walk<Turn> {
             let Some(document) = candidate.asm() else {
                 return Ok(Turn::Next);
             };
-            match lacking(profile, document) {
+            let lacking = lacking(profile, document).or_else(|| {
+                let typed = !profile.typed || well_typed(document, TEXTS, LISTS);
+                (!typed).then_some("type")
+            });
+            match lacking {
+                Some("type") => act(
+                    profile.as_not_metadata,
+                    End::stops(
+                        step,
+                        "mistyped",
+                        format!("{url} has a member of the wrong type."),
+                        "asm-required-fields",
+                    ),
+                ),
                 None => Ok(Turn::Take(Box::new(document.clone()))),
                 Some(name) => act(
                     profile.as_not_metadata,
@@ -239,7 +261,11 @@ fn lacking<'p>(profile: &'p Profile, document: &Document) -> Option<&'p str> {
 /// Without resource metadata the endpoint's origin is the authorization server.
 fn at_origin(facts: &Facts<'_>, profile: &Profile) -> Walk<Found> {
     let origin = discovery::origin_of(facts.endpoint());
-    let openid = profile.as_documents.contains(&AsDocument::OidcInserted);
+    let openid = match profile.origin_documents {
+        OriginDocuments::Oauth => false,
+        OriginDocuments::OauthOpenid => true,
+        OriginDocuments::Path => facts.endpoint().path() == "/",
+    };
     let mut asked = None;
     for role in [AsRole::Origin, AsRole::OriginOidc] {
         if role == AsRole::OriginOidc && !openid {
