@@ -19,8 +19,10 @@ const ROOT_URL: &str = "https://mcp.example.com/.well-known/oauth-protected-reso
 const ORIGIN_URL: &str = "https://mcp.example.com/.well-known/oauth-authorization-server";
 const OIDC_URL: &str = "https://id.example.com/.well-known/openid-configuration";
 
-/// What every case is called, and its world.
-const WORLDS: &[(&str, fn() -> World)] = &[
+/// What a case is called, and its world.
+type Named = (&'static str, fn() -> World);
+
+const WORLDS: &[Named] = &[
     ("compliant", World::compliant),
     ("open", World::open),
     ("open, modern only", || spoken(true, false)),
