@@ -54,6 +54,10 @@ migration NAME:
     n=$(printf '%04d' $(( $(ls migrations/sqlite | wc -l) + 1 )))
     touch "migrations/sqlite/${n}_{{NAME}}.sql" "migrations/postgres/${n}_{{NAME}}.sql"
 
+# every reader against made-up input, SECONDS for each
+fuzz SECONDS="3" *TARGETS:
+    tests/fuzz/run {{SECONDS}} {{TARGETS}}
+
 # ratios to their floors
 bench:
     cargo bench -p authdex-scanner --bench scan

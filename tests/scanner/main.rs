@@ -15,6 +15,7 @@ mod certificates;
 mod consented;
 mod corpus;
 mod eras;
+mod grammar;
 mod handshakes;
 mod hostile;
 mod inward;

@@ -15,7 +15,7 @@ use crate::check::{
 };
 use crate::evidence::Purpose;
 use crate::facts::outcome::{Answer, Outcome};
-use crate::facts::{Facts, quote, settle};
+use crate::facts::{Facts, json, quote, settle};
 use crate::spec::{Citation, Matrix, Revision, Spec};
 
 const TOKEN_HANDLING: Citation =
@@ -369,11 +369,26 @@ fn same_refusal(control: &Answer<'_>, answer: &Answer<'_>) -> Judgement {
             .and(control.challenge_place()),
         );
     }
+    // Without the request that was varied there is nothing to compare with.
+    if method_of(answer) != method_of(control) {
+        return inconclusive(Cause::NotCaptured);
+    }
     if answer.status() == control.status() {
         Ok(Verdict::Pass)
     } else {
         inconclusive(Cause::Other("routed_elsewhere"))
     }
+}
+
+/// HTTP method, and JSON-RPC method of the body.
+fn method_of<'e>(answer: &Answer<'e>) -> (&'e str, Option<String>) {
+    let asked = &answer.exchange.asked;
+    let body = asked
+        .body
+        .as_deref()
+        .and_then(|body| json::parse(body).ok());
+    let method = body.and_then(|body| body.value["method"].as_str().map(str::to_owned));
+    (asked.method.as_str(), method)
 }
 
 /// The OAuth error of a refusal: in its challenge, else in its body.

@@ -46,7 +46,10 @@ pub(super) fn eras(facts: &Facts<'_>, _: Revision) -> Judgement {
         (Seen::Refused(closed), Seen::List(open)) => bypass(open, closed, "old", "modern"),
         (Seen::List(modern), Seen::List(legacy)) => same_lists(modern, legacy),
         (Seen::Refused(modern), Seen::Refused(legacy)) => same_refusal(modern, legacy),
-        (Seen::Neither, Seen::Neither) => Ok(Verdict::Pass),
+        (Seen::Neither, Seen::Neither) => match unlisted(facts) {
+            true => inconclusive(facts.never_asked()),
+            false => Ok(Verdict::Pass),
+        },
         (Seen::Neither, Seen::List(list) | Seen::Refused(list))
         | (Seen::List(list) | Seen::Refused(list), Seen::Neither) => {
             for purpose in [
@@ -67,6 +70,28 @@ pub(super) fn eras(facts: &Facts<'_>, _: Revision) -> Judgement {
             inconclusive(Cause::Other("list_not_seen"))
         }
     }
+}
+
+/// A greeting speaks of tools, and they were not asked for in its era.
+fn unlisted(facts: &Facts<'_>) -> bool {
+    let tools = |purpose: &Purpose| {
+        facts
+            .answer(*purpose)
+            .and_then(Answer::result)
+            .is_some_and(|result| result["capabilities"]["tools"].is_object())
+    };
+    let eras = [
+        (
+            &[Purpose::Discover, Purpose::DiscoverListed],
+            Purpose::ModernList(List::Tools),
+        ),
+        (
+            &[Purpose::InitializeOldest, Purpose::Initialize],
+            Purpose::LegacyList(List::Tools),
+        ),
+    ];
+    eras.iter()
+        .any(|(hello, list)| hello.iter().any(tools) && facts.answer(*list).is_none())
 }
 
 /// `None` where the era was rejected as such.
