@@ -247,8 +247,9 @@ impl<'e> Facts<'e> {
     /// page there is not asked for again.
     #[must_use]
     pub fn known_way(&self, exchange: &Exchange, to: &Url) -> bool {
-        let deeper = matches!(exchange.purpose, Purpose::Authorize(_) | Purpose::Cimd(_));
-        if !deeper || exchange.purpose == VALID || exchange.follows.is_some() {
+        // What a client document leads to has to be seen itself: whom the page names counts.
+        let varied = matches!(exchange.purpose, Purpose::Authorize(_));
+        if !varied || exchange.purpose == VALID || exchange.follows.is_some() {
             return false;
         }
         let Some(valid) = self.first_hop(VALID).and_then(Answer::location) else {

@@ -276,7 +276,43 @@ fn unescape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Html;
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert, proptest};
+    use proptest::sample::select;
+
+    use super::{Html, MAX_TAGS, MAX_TEXT};
+
+    const PIECES: [&str; 20] = [
+        "<",
+        ">",
+        "</",
+        "/>",
+        "<!--",
+        "-->",
+        "<script",
+        "</script>",
+        "<form action=",
+        "<input name=",
+        "<title>",
+        "</title",
+        "=",
+        "\"",
+        "'",
+        "&amp;",
+        "&",
+        " ",
+        "é",
+        "a",
+    ];
+
+    proptest! {
+        #[test]
+        fn pages_are_read_whatever_they_are(pieces in vec(select(&PIECES[..]), 0..200)) {
+            let html = Html::read(&pieces.concat());
+            prop_assert!(html.text.len() <= MAX_TEXT && html.tags.len() <= MAX_TAGS);
+            prop_assert!(html.title.len() <= 300 && html.headings.len() <= 1000);
+        }
+    }
 
     #[test]
     fn reads_title_forms_and_text() {

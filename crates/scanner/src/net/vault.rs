@@ -120,7 +120,7 @@ impl Vault {
         let locations = lock(&self.locations);
         let held = locations.get(&ask.follows?)?;
         let asked = Url::parse(&ask.url).ok()?;
-        (held.origin() == asked.origin() && held.path() == asked.path()).then(|| held.clone())
+        (held.origin() == asked.origin()).then(|| held.clone())
     }
 
     /// Keeps the code in the redirect of an authorization response.
