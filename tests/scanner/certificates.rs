@@ -202,3 +202,67 @@ async fn a_handshake_that_breaks_off_is_a_tls_failure() {
     let failure = last(&evidence, Purpose::Discover).got.as_ref().unwrap_err();
     assert!(matches!(failure, Failure::Tls(_)), "{failure:?}");
 }
+
+/// Scans a host that does not send its issuer's certificate, which lies at `issuer_at`.
+async fn scan_incomplete(issuer_at: &str, served: fn(&[u8]) -> Vec<u8>) -> (Stage, Evidence) {
+    let root = authority();
+    let (below, der) = root.below();
+    let served = served(&der);
+    let library = Stage::plain(move |_| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+            served.len()
+        );
+        vec![Step::Send([head.as_bytes(), &served].concat())]
+    })
+    .await;
+    let stage = Stage::tls(&below.identity_from(HOST, issuer_at), protected).await;
+    let mut settings = mapped(&stage);
+    settings.extra_roots = root.pem.into_bytes();
+    settings.connect_to.push(
+        format!("ca.example:80:127.0.0.1:{}", library.address.port())
+            .parse()
+            .unwrap(),
+    );
+    let evidence = scan(settings, &format!("https://{HOST}/mcp")).await;
+    (library, evidence)
+}
+
+#[tokio::test]
+async fn a_chain_that_the_certificate_says_how_to_complete_counts_as_validated() {
+    let (library, evidence) = scan_incomplete("http://ca.example/below.cer", <[u8]>::to_vec).await;
+    for exchange in &evidence.exchanges {
+        let Some(tls) = exchange.got.as_ref().ok().and_then(|got| got.tls.as_ref()) else {
+            continue;
+        };
+        assert_eq!(tls.fault, None, "{}", exchange.purpose.name());
+        assert_eq!(
+            tls.repaired_from.as_deref(),
+            Some("http://ca.example/below.cer")
+        );
+    }
+    let heard = library.heard();
+    assert_eq!(heard.len(), 1, "asked once for the whole scan");
+    assert_eq!(heard[0].path, "/below.cer");
+    assert_eq!(heard[0].header("host"), Some("ca.example"));
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_had_leaves_the_chain_untrusted() {
+    let long: fn(&[u8]) -> Vec<u8> = |der| [der, &[0; 20_000]].concat();
+    for (issuer_at, served) in [
+        ("http://ca.example/below.cer", long),
+        ("http://ca.example/below.cer", |_| {
+            b"no certificate".to_vec()
+        }),
+        ("http://127.0.0.1/below.cer", <[u8]>::to_vec),
+        ("http://169.254.169.254/below.cer", <[u8]>::to_vec),
+        ("https://ca.example/below.cer", <[u8]>::to_vec),
+        ("http://other.scanned.example/below.cer", <[u8]>::to_vec),
+    ] {
+        let (_library, evidence) = scan_incomplete(issuer_at, served).await;
+        assert_eq!(fault(&evidence), Some(TlsFault::Untrusted), "{issuer_at}");
+        let tls = response(&evidence, Purpose::Discover).tls.as_ref().unwrap();
+        assert_eq!(tls.repaired_from, None);
+    }
+}

@@ -106,6 +106,42 @@ pub(crate) fn authority() -> Authority {
 }
 
 impl Authority {
+    /// An authority below this one, and its certificate.
+    pub(crate) fn below(&self) -> (Self, Vec<u8>) {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Authority below it");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let below = Self {
+            pem: certificate.pem(),
+            issuer: rcgen::Issuer::new(params, key),
+        };
+        (below, certificate.der().to_vec())
+    }
+
+    /// A certificate that says where its issuer's is (RFC 5280 section 4.2.2.1).
+    pub(crate) fn identity_from(&self, name: &str, issuer_at: &str) -> Identity {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let short = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let method = [6, 8, 0x2b, 6, 1, 5, 5, 7, 48, 2];
+        let place = [&[0x86, short(issuer_at.as_bytes())], issuer_at.as_bytes()].concat();
+        let access = [&method[..], &place].concat();
+        let access = [&[0x30, short(&access)], &access[..]].concat();
+        let access = [&[0x30, short(&access)], &access[..]].concat();
+        params
+            .custom_extensions
+            .push(rcgen::CustomExtension::from_oid_content(
+                &[1, 3, 6, 1, 5, 5, 7, 1, 1],
+                access,
+            ));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Identity::new(leaf.der().to_vec(), &key, &[b"http/1.1"])
+    }
+
     /// A certificate for these names, valid in these years.
     pub(crate) fn identity(&self, names: &[&str], years: std::ops::Range<i32>) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -35,7 +35,7 @@ const SESSION: &str = "mcp-session-id";
 pub(super) struct Client<'s> {
     pub(super) settings: &'s Settings,
     pub(super) doors: Doors<'s>,
-    agent: Option<HeaderValue>,
+    pub(super) agent: Option<HeaderValue>,
     home: Option<url::Origin>,
     began: Instant,
     /// The values of the operator's own headers.
@@ -263,7 +263,7 @@ impl<'s> Client<'s> {
             };
             let verdicts = &self.doors.verdicts;
             if failure::is_certificate(&fault) && verdicts.refused(&door.host).is_some() {
-                verdicts.tolerate(&door.host);
+                self.mend(&door.host).await;
                 continue;
             }
             if failure::wants_other_protocol(&fault)

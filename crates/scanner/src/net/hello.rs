@@ -74,7 +74,7 @@ impl Client<'_> {
             };
             let verdicts = &self.doors.verdicts;
             if super::failure::is_certificate(&fault) && verdicts.refused(&door.host).is_some() {
-                verdicts.tolerate(&door.host);
+                self.mend(&door.host).await;
                 continue;
             }
             return Err(super::failure::of_handshake(&fault));

@@ -14,6 +14,7 @@ mod failure;
 mod forge;
 pub mod guard;
 mod hello;
+mod issuer;
 mod names;
 mod own;
 pub mod pace;

@@ -17,7 +17,9 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
-use x509_parser::extensions::GeneralName;
+use url::Url;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::NetError;
@@ -27,6 +29,7 @@ use crate::time::{Clock, Millis};
 /// Names of a certificate that are kept, and characters of each text.
 const MOST_NAMES: usize = 100;
 const LONGEST_TEXT: usize = 253;
+const LONGEST_URL: usize = 512;
 
 /// Certificates of one host that a scan remembers.
 const MOST_LEAVES: usize = 8;
@@ -112,12 +115,18 @@ pub(super) struct Verdicts {
 struct Memory {
     leaves: HashMap<String, Vec<Leaf>>,
     tolerated: HashSet<String>,
+    /// Where each host's missing issuer can be fetched; `None` once it was taken.
+    missing: HashMap<String, Option<Url>>,
+    /// The issuer that was fetched for a host, and from where.
+    supplied: HashMap<String, (String, CertificateDer<'static>)>,
 }
 
 #[derive(Debug)]
 struct Leaf {
     der: Vec<u8>,
     fault: Option<TlsFault>,
+    /// It validates with an issuer that the host did not send, fetched from here.
+    repaired: Option<String>,
     /// Read from the certificate when first asked for.
     seen: Option<TlsSeen>,
 }
@@ -138,6 +147,17 @@ impl Verdicts {
         self.memory().tolerated.insert(host.to_owned());
     }
 
+    /// Where the certificate is that the host should have sent after its own; told once.
+    pub(super) fn missing_issuer(&self, host: &str) -> Option<Url> {
+        self.memory().missing.get_mut(host)?.take()
+    }
+
+    /// Validates this host with a certificate that it did not send.
+    pub(super) fn supply(&self, host: &str, from: &Url, issuer: Vec<u8>) {
+        let issuer = (from.to_string(), CertificateDer::from(issuer));
+        self.memory().supplied.insert(host.to_owned(), issuer);
+    }
+
     /// Whether this host is talked to unvalidated.
     pub(super) fn tolerates(&self, host: &str) -> bool {
         self.memory().tolerated.contains(host)
@@ -154,6 +174,7 @@ impl Verdicts {
             Some(leaf) => {
                 let fault = leaf.fault;
                 let seen = leaf.seen.get_or_insert_with(|| read(der, fault));
+                seen.repaired_from.clone_from(&leaf.repaired);
                 version.clone_into(&mut seen.version);
                 seen.clone()
             }
@@ -164,7 +185,7 @@ impl Verdicts {
         }
     }
 
-    fn remember(&self, host: &str, der: &[u8], fault: Option<TlsFault>) {
+    fn remember(&self, host: &str, der: &[u8], fault: Option<TlsFault>, repaired: Option<String>) {
         let mut memory = self.memory();
         let leaves = memory.leaves.entry(host.to_owned()).or_default();
         leaves.retain(|leaf| leaf.der != der);
@@ -174,6 +195,7 @@ impl Verdicts {
         leaves.push(Leaf {
             der: der.to_vec(),
             fault,
+            repaired,
             seen: None,
         });
     }
@@ -193,19 +215,32 @@ impl ServerCertVerifier for Verdicts {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let host = server_name.to_str();
-        let verdict = self.inner.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let supplied = if intermediates.is_empty() {
+            self.memory().supplied.get(host.as_ref()).cloned()
+        } else {
+            None
+        };
+        let chain = match &supplied {
+            Some((_, issuer)) => std::slice::from_ref(issuer),
+            None => intermediates,
+        };
+        let verdict =
+            self.inner
+                .verify_server_cert(end_entity, chain, server_name, ocsp_response, now);
         let fault = match &verdict {
             Ok(_) => None,
             Err(rustls::Error::InvalidCertificate(fault)) => Some(fault_of(fault, end_entity)),
             Err(_) => return verdict,
         };
-        self.remember(&host, end_entity, fault);
+        if fault == Some(TlsFault::Untrusted)
+            && intermediates.is_empty()
+            && !self.memory().missing.contains_key(host.as_ref())
+        {
+            let at = issuer_url(end_entity);
+            self.memory().missing.insert(host.to_string(), at);
+        }
+        let repaired = supplied.filter(|_| fault.is_none()).map(|(from, _)| from);
+        self.remember(&host, end_entity, fault, repaired);
         if fault.is_some() && self.tolerates(&host) {
             return Ok(ServerCertVerified::assertion());
         }
@@ -254,6 +289,40 @@ fn fault_of(fault: &CertificateError, leaf: &[u8]) -> TlsFault {
 fn is_self_issued(leaf: &[u8]) -> bool {
     X509Certificate::from_der(leaf)
         .is_ok_and(|(_, leaf)| leaf.subject().as_raw() == leaf.issuer().as_raw())
+}
+
+/// The http URL of the issuer's certificate (RFC 5280 section 4.2.2.1), unless the leaf vouches
+/// for itself.
+fn issuer_url(leaf: &[u8]) -> Option<Url> {
+    let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
+    if leaf.subject().as_raw() == leaf.issuer().as_raw() {
+        return None;
+    }
+    leaf.extensions()
+        .iter()
+        .filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityInfoAccess(access) => Some(&access.accessdescs),
+            _ => None,
+        })
+        .flatten()
+        .filter(|access| access.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS)
+        .find_map(|access| match &access.access_location {
+            GeneralName::URI(text) if text.len() <= LONGEST_URL => {
+                Url::parse(text).ok().filter(|url| url.scheme() == "http")
+            }
+            _ => None,
+        })
+}
+
+/// A certificate in DER, or in PEM.
+pub(super) fn certificate(bytes: &[u8]) -> Option<Vec<u8>> {
+    if X509Certificate::from_der(bytes).is_ok() {
+        return Some(bytes.to_vec());
+    }
+    let der = CertificateDer::from_pem_slice(bytes).ok()?;
+    X509Certificate::from_der(&der)
+        .is_ok()
+        .then(|| der.to_vec())
 }
 
 /// Reads a leaf. One that cannot be read keeps its hash only.
