@@ -219,6 +219,9 @@ async fn the_server_page_says_why_and_where_it_breaks() {
     assert!(page.contains("Clients that follow the rules must refuse this server."));
     assert_eq!(page.matches("Breaks here first").count(), 1);
     assert!(page.contains("For the authorization server"));
+    assert!(page.contains("Who would connect"));
+    assert!(page.contains("stops at issuer"));
+    assert!(page.contains("href=\"/methodology#strict-2026-07-28\""));
     assert!(page.contains("They add up: 100 − "));
     assert!(page.contains("2025-03-26"));
     // What the page says is what the row says.

@@ -53,7 +53,7 @@ async fn a_broken_server_is_told_with_the_first_broken_step_and_who_must_fix_wha
             "X  ",
             "(pkce-advertised)",
             "<- the first broken",
-            "TO FIX BY THE AUTHORIZATION SERVER",
+            "TO FIX BY THE AUTHORIZATION SERVER'S TENANT",
             "FAIL  pkce-advertised  high",
             "seen  ",
             "(exchange",
