@@ -118,6 +118,7 @@ impl Scene {
         }));
         settings.retries = Retries::none();
         settings.timeouts.idle_stream = Duration::from_millis(300);
+        settings.timeouts.canary = Duration::ZERO;
         settings.nameservers = vec!["127.0.0.1:1".parse().expect("an address")];
         settings.consent = Some(Consent {
             hosts: consented.iter().map(|host| (*host).to_owned()).collect(),

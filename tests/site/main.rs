@@ -9,6 +9,7 @@ mod db;
 mod api;
 mod consented;
 mod guards;
+mod owner;
 mod pages;
 mod program;
 mod sample;

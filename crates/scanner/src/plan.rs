@@ -211,7 +211,7 @@ impl<'e> Plan<'e> {
     /// Stage by stage: a later stage is looked at only when the ones before it are done, or
     /// the budget leaves nothing of them.
     fn wanted(&self) -> Wanted {
-        let stages: [fn(&Self) -> Vec<Ask>; 14] = [
+        let stages: [fn(&Self) -> Vec<Ask>; 15] = [
             Self::hops,
             Self::greetings,
             Self::discovery,
@@ -224,6 +224,7 @@ impl<'e> Plan<'e> {
             Self::forged_tokens,
             Self::owner_codes,
             Self::owner_probes,
+            Self::owner_farewells,
             Self::code_trials,
             Self::farewells,
         ];

@@ -3,9 +3,9 @@
 
 mod requests;
 
+use super::owner;
 #[cfg(test)]
 use super::testkit::*;
-use super::owner;
 use crate::check::{
     Area, Check, Fault, Judgement, Level, Na, Party, Place, ProbeClass, Severity, Unmet, Verdict,
     fail, na, warn,

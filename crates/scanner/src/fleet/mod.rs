@@ -7,6 +7,7 @@ pub mod demo;
 pub mod fetch;
 pub mod registration;
 pub mod reply;
+pub mod resource;
 pub mod tokens;
 pub mod world;
 
@@ -329,6 +330,17 @@ async fn answer(
         server.and_then(|server| server.documents)
     };
     asked.named = registration::named(policy, fetch, &asked).await;
+    let key_urls = {
+        let world = world.read().unwrap_or_else(PoisonError::into_inner);
+        let server = world
+            .servers
+            .iter()
+            .find(|server| server.host == asked.host);
+        server.map_or_else(Vec::new, |server| resource::key_urls(server, &asked))
+    };
+    for url in key_urls.iter().filter_map(|url| url::Url::parse(url).ok()) {
+        fetch.document(&url, registration::Documents::bad()).await;
+    }
     let reply = reply::reply(
         &world.read().unwrap_or_else(PoisonError::into_inner),
         &asked,

@@ -214,7 +214,13 @@ fn endpoint(server: &McpServer, asked: &Asked) -> Reply {
                 "ApiKey realm=\"demo\", header=\"X-API-Key\"",
             );
         }
-        Guard::Bearer(challenge) => return refuse(server, *challenge, token),
+        Guard::Bearer(challenge) => {
+            let taken = server
+                .resource
+                .as_ref()
+                .and_then(|resource| super::resource::reply(server, resource, asked));
+            return taken.unwrap_or_else(|| refuse(server, *challenge, token));
+        }
         Guard::AnyBearer(challenge) => {
             let any = token
                 .and_then(|value| value.strip_prefix("Bearer "))

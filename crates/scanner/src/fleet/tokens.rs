@@ -276,6 +276,12 @@ impl Ledger {
         )
     }
 
+    /// The key that verifies what was signed, PEM.
+    #[must_use]
+    pub fn public_pem(&self) -> String {
+        self.key.public_key_pem()
+    }
+
     /// The key set that verifies what was signed (RFC 7517).
     #[must_use]
     pub fn key_set(&self) -> Value {

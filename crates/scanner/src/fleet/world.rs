@@ -11,6 +11,7 @@ use super::registration::{Documents, Registering};
 use super::FleetError;
 use super::authorization::{Endpoints, Fault, Login};
 use super::reply::{Asked, Reply};
+use super::resource::Resource;
 use super::tokens::Ledger;
 
 /// Everything that is served.
@@ -92,6 +93,8 @@ pub struct McpServer {
     pub tools: Value,
     /// `Strict-Transport-Security` is sent.
     pub hsts: bool,
+    /// How tokens are taken, where [`Guard::Bearer`] is to take any.
+    pub resource: Option<Resource>,
 }
 
 /// Wire eras.
@@ -220,6 +223,7 @@ impl McpServer {
             }),
             tools: read_only_tools(),
             hsts: true,
+            resource: None,
         }
     }
 

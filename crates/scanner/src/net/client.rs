@@ -13,15 +13,13 @@ use url::Url;
 
 use super::doors::{self, Door, Doors};
 use super::guard::Rule;
-use super::own::Browser;
 use super::pace::{Place, Turn};
 use super::release::Places;
 use super::settings::Settings;
 use super::vault::Vault;
 use super::{Shared, capture, failure, read, vault};
 use crate::evidence::{
-    Body, CodeUse, Evidence, Exchange, ExchangeId, Failure, Obtained, Phase, Purpose, Request,
-    Response, TlsSeen,
+    Body, CodeUse, Exchange, ExchangeId, Failure, Phase, Purpose, Request, Response, TlsSeen,
 };
 use crate::plan::{self, Ask, Read};
 use crate::redact;
@@ -37,17 +35,17 @@ pub(super) struct Client<'s> {
     pub(super) doors: Doors<'s>,
     pub(super) agent: Option<HeaderValue>,
     home: Option<url::Origin>,
-    began: Instant,
+    pub(super) began: Instant,
     /// The values of the operator's own headers.
     supplied: Vec<String>,
     /// Raw session ids by the exchange that issued them. Dropped with the scan.
-    sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
+    pub(super) sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
     /// What deeper questions need and the record does not keep.
-    vault: Vault,
+    pub(super) vault: Vault,
     /// Where secrets may go.
-    places: Mutex<Places>,
+    pub(super) places: Mutex<Places>,
     /// The probe values of this scan.
-    nonce: Mutex<String>,
+    pub(super) nonce: Mutex<String>,
     /// Requests under way that may create something.
     creating: watch::Sender<usize>,
 }
@@ -65,7 +63,7 @@ struct Sending<'a> {
     url: Url,
     headers: HeaderMap,
     body: Option<String>,
-    /// Names of headers that the operator added.
+    /// Names of headers of which only the length is recorded.
     added: Vec<HeaderName>,
 }
 
@@ -194,33 +192,6 @@ impl<'s> Client<'s> {
         turn.map(Some).map_err(|_| doors::blocked(Rule::RetryAfter))
     }
 
-    /// The owner opens the request; where it leads back to is recorded as a redirect.
-    async fn by_browser(
-        &self,
-        ask: &Ask,
-        id: ExchangeId,
-        browser: &dyn Browser,
-        exchange: &mut Exchange,
-    ) -> Result<Response, Failure> {
-        let request = Url::parse(&ask.url).map_err(|_| doors::blocked(Rule::Invalid))?;
-        let begun = super::instant();
-        exchange.after_ms = millis(self.began.elapsed());
-        let back = browser.open(request).await;
-        exchange.took_ms = millis(begun.elapsed());
-        let back = back.ok_or(Failure::Timeout(Phase::Total))?;
-        self.vault.keep_code_of(id, &back);
-        let location = redact::response_header("location", back.as_str(), &[]).into_owned();
-        Ok(Response {
-            status: 302,
-            http: "browser".to_owned(),
-            headers: vec![("location".to_owned(), location)],
-            body: Body::default(),
-            peer: None,
-            tls: None,
-            hello: None,
-        })
-    }
-
     /// Resolves when no request is under way that may create something.
     pub(super) async fn nothing_is_created(&self) {
         let mut under_way = self.creating.subscribe();
@@ -323,7 +294,10 @@ impl<'s> Client<'s> {
         headers
             .entry(ACCEPT)
             .or_insert(HeaderValue::from_static("*/*"));
-        let added = self.add_operators(&mut headers, url, door);
+        let mut added = self.add_operators(&mut headers, url, door);
+        added.extend(ask.headers.iter().filter_map(|(name, value)| {
+            matches!(value, plan::HeaderValue::Secret(_)).then(|| HeaderName::from_static(name))
+        }));
         Sending {
             ask,
             url: sent,
@@ -462,61 +436,6 @@ impl<'s> Client<'s> {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| retry_after(value, self.settings.clock.now()));
         turn.answered(response.status().as_u16(), wait);
-    }
-
-    // --- secrets ----------------------------------------------------------------------
-
-    /// The value of a secret; none over a connection whose certificate did not validate, and
-    /// none where only the record of a refused request is written.
-    fn secret(&self, secret: &plan::Secret, door: Option<&Door>) -> Option<String> {
-        let door = door?;
-        if self.doors.verdicts.tolerates(&door.host) && !vault::is_made_up(secret) {
-            return None;
-        }
-        let settings = self.settings;
-        self.vault
-            .value(secret, &settings.credentials, settings.clock.now())
-    }
-
-    /// A question that holds a secret is not put without it, not where the secret does not
-    /// belong, and not over a connection whose certificate did not validate.
-    fn withholds(&self, ask: &Ask, url: &Url, door: &Door) -> bool {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        vault::secrets_of(ask)
-            .any(|secret| !places.admit(secret, url) || self.secret(secret, Some(door)).is_none())
-    }
-
-    /// Takes over what the record says of where secrets may go, and returns what it keeps of
-    /// them.
-    pub(super) fn learn(&self, evidence: &Evidence) {
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Places::of(evidence);
-        self.nonce
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&evidence.nonce);
-    }
-
-    /// What the record keeps of the secrets that responses brought.
-    pub(super) fn obtained(&self) -> Vec<Obtained> {
-        self.vault.obtained()
-    }
-
-    /// Exchanges got other numbers.
-    pub(super) fn renumber(&self, numbers: &BTreeMap<ExchangeId, ExchangeId>) {
-        self.vault.renumber(numbers);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        *sessions = std::mem::take(&mut *sessions)
-            .into_iter()
-            .map(|(id, value)| (numbers.get(&id).copied().unwrap_or(id), value))
-            .collect();
-    }
-
-    /// The body as sent.
-    fn payload(&self, ask: &Ask, door: Option<&Door>) -> Option<String> {
-        if ask.form.is_empty() && ask.fill.is_empty() {
-            return ask.body.clone();
-        }
-        vault::payload(ask, |secret| self.secret(secret, door))
     }
 
     // --- sessions ---------------------------------------------------------------------

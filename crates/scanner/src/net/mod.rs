@@ -15,6 +15,7 @@ mod forge;
 pub mod guard;
 mod hello;
 mod issuer;
+mod lending;
 mod names;
 mod own;
 pub mod pace;
