@@ -1,10 +1,12 @@
 //! What changed between two reports of one rubric, and who caused it (product section 6.4).
 
+mod pair;
+
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, ExchangeId};
+use self::pair::Pair;
+use crate::evidence::Evidence;
 use crate::report::{FindingVerdict, Report};
-use crate::surface;
 
 /// Two reports were made under different rubrics; grade the older evidence again first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,15 @@ pub enum Group {
 }
 
 impl Group {
+    /// All groups, in the order in which readers want them.
+    pub const ALL: [Self; 5] = [
+        Self::Regressed,
+        Self::Fixed,
+        Self::NewlyJudged,
+        Self::NoLongerJudged,
+        Self::Reworded,
+    ];
+
     /// The words readers see.
     #[must_use]
     pub fn heading(self) -> &'static str {
@@ -151,14 +162,27 @@ pub struct Graded<'r> {
 ///
 /// If the reports are of different rubrics.
 pub fn between(before: Graded<'_>, after: Graded<'_>) -> Result<Diff, RubricMismatch> {
-    let (a, b) = (before.report, after.report);
+    of(Pair::new(before, after))
+}
+
+/// Compares two reports whose evidence is not at hand. Causes are then read off the places
+/// that the findings point at, and the listings, instead of the answers themselves.
+///
+/// # Errors
+///
+/// If the reports are of different rubrics.
+pub fn between_reports(before: &Report, after: &Report) -> Result<Diff, RubricMismatch> {
+    of(Pair::of_reports(before, after))
+}
+
+fn of(pair: Pair<'_>) -> Result<Diff, RubricMismatch> {
+    let (a, b) = (pair.a, pair.b);
     if a.grade.rubric != b.grade.rubric {
         return Err(RubricMismatch {
             before: a.grade.rubric.clone(),
             after: b.grade.rubric.clone(),
         });
     }
-    let pair = Pair::new(before, after);
     let mut verdicts = Vec::new();
     let mut reweighted: Vec<(String, i64)> = Vec::new();
     for check in pair.checks() {
@@ -246,215 +270,6 @@ fn category_of(check: &str) -> Option<usize> {
     crate::rubric::category(crate::checks::by_id(check)?)
 }
 
-struct Pair<'r> {
-    before: Graded<'r>,
-    after: Graded<'r>,
-    before_surface: Evidence,
-    after_surface: Evidence,
-    same_issuers: bool,
-}
-
-impl<'r> Pair<'r> {
-    fn new(before: Graded<'r>, after: Graded<'r>) -> Self {
-        let issuers = |report: &Report| -> Vec<String> {
-            report
-                .authorization_servers
-                .iter()
-                .map(|server| server.issuer.clone())
-                .collect()
-        };
-        Self {
-            before,
-            after,
-            before_surface: surface::of(before.evidence),
-            after_surface: surface::of(after.evidence),
-            same_issuers: issuers(before.report) == issuers(after.report),
-        }
-    }
-
-    /// Ids of both sides, in catalogue order, unknown ones last.
-    fn checks(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self
-            .after
-            .report
-            .findings
-            .iter()
-            .map(|finding| finding.check.clone())
-            .collect();
-        for finding in &self.before.report.findings {
-            if !ids.contains(&finding.check) {
-                ids.push(finding.check.clone());
-            }
-        }
-        ids
-    }
-
-    fn tenths(&self, report: &Report, check: &str) -> i64 {
-        report
-            .grade
-            .ledger
-            .iter()
-            .find(|line| line.check == check)
-            .map_or(0, |line| i64::from(line.tenths))
-    }
-
-    fn change(&self, check: &str, tenths: i64) -> Option<VerdictChange> {
-        let find = |report: &'r Report| {
-            report
-                .findings
-                .iter()
-                .find(|finding| finding.check == check)
-        };
-        let (a, b) = (find(self.before.report), find(self.after.report));
-        let group = match (a, b) {
-            (Some(a), Some(b)) => group(a.verdict, b.verdict).or_else(|| {
-                let worded =
-                    a.verdict.conclusive() && (a.reason != b.reason || a.detail != b.detail);
-                worded.then_some(Group::Reworded)
-            })?,
-            (None, Some(b)) => b.verdict.conclusive().then_some(Group::NewlyJudged)?,
-            (Some(a), None) => a.verdict.conclusive().then_some(Group::NoLongerJudged)?,
-            (None, None) => return None,
-        };
-        Some(VerdictChange {
-            check: check.into(),
-            before: a.map(|finding| finding.verdict),
-            after: b.map(|finding| finding.verdict),
-            group,
-            tenths,
-            cause: self.cause(check),
-        })
-    }
-
-    fn cause(&self, check: &str) -> Cause {
-        let find = |report: &'r Report| {
-            report
-                .findings
-                .iter()
-                .find(|finding| finding.check == check)
-        };
-        let sides = [find(self.before.report), find(self.after.report)];
-        let reasons: Vec<&str> = sides
-            .iter()
-            .flatten()
-            .filter(|finding| finding.verdict == FindingVerdict::Inconclusive)
-            .map(|finding| finding.reason.as_str())
-            .collect();
-        let of_network = [
-            "network",
-            "server_fault",
-            "intermediary",
-            "rate_limited",
-            "out_of_time",
-            "truncated",
-            "content_coding",
-            "too_deep",
-            "flapping",
-        ];
-        if reasons.iter().any(|reason| of_network.contains(reason)) {
-            return Cause::Network;
-        }
-        if reasons.contains(&"not_captured")
-            || self.before.evidence.plan != self.after.evidence.plan
-        {
-            return Cause::Scanner;
-        }
-        let changed = self.changed_hosts(check);
-        if changed.is_empty()
-            && self.before.evidence.target.listing != self.after.evidence.target.listing
-        {
-            return Cause::Listing;
-        }
-        let is_issuer = |host: &String| {
-            self.after
-                .report
-                .authorization_servers
-                .iter()
-                .any(|server| server.host == *host)
-        };
-        let endpoint = |host: &String| {
-            url::Url::parse(&self.after.evidence.target.url)
-                .ok()
-                .and_then(|url| url.host_str().map(str::to_owned))
-                .as_ref()
-                == Some(host)
-        };
-        let only_as = !changed.is_empty()
-            && changed
-                .iter()
-                .all(|host| is_issuer(host) && !endpoint(host));
-        if only_as && self.same_issuers {
-            return Cause::AuthorizationServer;
-        }
-        Cause::Server
-    }
-
-    /// Hosts whose exchanges differ: among the evidence of the check, or, where it points at
-    /// none (it passed, or had nothing to judge), among all.
-    fn changed_hosts(&self, check: &str) -> Vec<String> {
-        let all = self.differing_hosts();
-        let mut cited: Vec<String> = Vec::new();
-        for side in [&self.before, &self.after] {
-            let finding = side
-                .report
-                .findings
-                .iter()
-                .find(|finding| finding.check == check);
-            for place in finding.into_iter().flat_map(|finding| &finding.evidence) {
-                if let Some(host) = host_of(side.evidence, place.exchange)
-                    && !cited.contains(&host)
-                {
-                    cited.push(host);
-                }
-            }
-        }
-        let narrowed: Vec<String> = all
-            .iter()
-            .filter(|host| cited.contains(host))
-            .cloned()
-            .collect();
-        if narrowed.is_empty() { all } else { narrowed }
-    }
-
-    fn differing_hosts(&self) -> Vec<String> {
-        let mut hosts = Vec::new();
-        let key =
-            |exchange: &crate::evidence::Exchange| (exchange.purpose, exchange.asked.url.clone());
-        let sides = [
-            (&self.before_surface, &self.after_surface),
-            (&self.after_surface, &self.before_surface),
-        ];
-        for (one, other) in sides {
-            for exchange in &one.exchanges {
-                let twin = other
-                    .exchanges
-                    .iter()
-                    .find(|twin| key(twin) == key(exchange));
-                if twin.is_none_or(|twin| twin.got != exchange.got)
-                    && let Some(host) = url::Url::parse(&exchange.asked.url)
-                        .ok()
-                        .and_then(|url| url.host_str().map(str::to_owned))
-                    && !hosts.contains(&host)
-                {
-                    hosts.push(host);
-                }
-            }
-        }
-        hosts
-    }
-}
-
-fn host_of(evidence: &Evidence, id: ExchangeId) -> Option<String> {
-    let exchange = evidence
-        .exchanges
-        .iter()
-        .find(|exchange| exchange.id == id)?;
-    url::Url::parse(&exchange.asked.url)
-        .ok()?
-        .host_str()
-        .map(str::to_owned)
-}
-
 /// The kind of change between two verdicts; `None` if they are the same kind of answer.
 fn group(before: FindingVerdict, after: FindingVerdict) -> Option<Group> {
     use FindingVerdict::{Fail, Inconclusive, Na, Pass, Warn};
@@ -469,7 +284,7 @@ fn group(before: FindingVerdict, after: FindingVerdict) -> Option<Group> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Graded, Group, between};
+    use super::{Cause, Graded, Group, between, between_reports};
     use crate::checks::testkit::World;
     use crate::evidence::Evidence;
     use crate::grade::grade;
@@ -525,6 +340,8 @@ mod tests {
         assert_eq!(change.cause, Cause::AuthorizationServer);
         let sum: i64 = diff.causes.iter().map(|part| part.tenths).sum();
         assert_eq!(Some(sum), diff.score_delta_tenths);
+        let without_evidence = between_reports(&r1, &r2).expect("one rubric");
+        assert_eq!(without_evidence, diff);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod letters;
 mod resolve;
+mod supposing;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use crate::spec::Revision;
 use crate::{checks, surface};
 pub use letters::{Scope, grade_of};
 pub use resolve::{Resolved, resolve};
+pub use supposing::supposing;
 
 /// The report of one scan under a rubric.
 #[must_use]

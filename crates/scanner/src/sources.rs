@@ -13,6 +13,8 @@ mod table;
 
 use std::collections::{BTreeMap, HashMap};
 
+pub use config::{ClientHeaders, client_headers};
+
 use crate::normalise::{self, Admission};
 use crate::redact;
 use crate::target::{Listing, Target};

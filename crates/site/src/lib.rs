@@ -6,6 +6,7 @@
 pub mod api;
 mod assets;
 mod cache;
+mod catalogue;
 pub mod cli;
 mod compare;
 pub mod config;
@@ -16,6 +17,7 @@ mod limits;
 pub mod output;
 pub mod own_host;
 mod pages;
+pub mod policy;
 mod routes;
 pub mod scanning;
 mod settings;

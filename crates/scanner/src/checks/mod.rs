@@ -8,6 +8,7 @@ mod as_metadata;
 mod challenge;
 mod endpoints;
 mod ground;
+pub mod entries;
 mod hygiene;
 mod legacy;
 mod origin;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{MAX_ENTRIES, Rows, SourceError, clean, split, transport};
 use crate::facts::json;
+use crate::normalise::{self, Admission};
 use crate::redact::names;
 use crate::target::Listing;
 
@@ -75,6 +76,67 @@ fn is_wrapper(name: &str, members: &[(String, &str)]) -> bool {
         && members
             .iter()
             .any(|(name, _)| MAPS.contains(&name.as_str()))
+}
+
+/// Headers that a client configuration has for a remote server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientHeaders {
+    /// The server's normalised URL.
+    pub url: String,
+    /// Names and values as written; variables are not filled in.
+    pub headers: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for ClientHeaders {
+    /// Values may be secrets, and are left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientHeaders")
+            .field("url", &self.url)
+            .field("headers", &names)
+            .finish()
+    }
+}
+
+/// The headers of a client configuration by server. The rows of [`super::read`] never hold
+/// them; a person who wants them sent asks for them by name.
+///
+/// # Errors
+///
+/// If the text is no client configuration.
+pub fn client_headers(text: &str, admission: Admission) -> Result<Vec<ClientHeaders>, SourceError> {
+    let plain = split::plain(text);
+    let mut entries = Vec::new();
+    if split::members(&plain).is_none() && split::elements(&plain).is_none() {
+        return Err(SourceError::NotJson("a client configuration"));
+    }
+    let mut seen = false;
+    maps(&plain, 0, &mut entries, &mut seen);
+    Ok(entries
+        .into_iter()
+        .filter_map(|(_, text)| headers_of(text, admission))
+        .collect())
+}
+
+fn headers_of(text: &str, admission: Admission) -> Option<ClientHeaders> {
+    let Value::Object(object) = json::parse(text).ok()?.value else {
+        return None;
+    };
+    let url = URLS
+        .iter()
+        .find_map(|(member, _)| object.get(*member)?.as_str())?;
+    let headers: Vec<(String, String)> = object
+        .get("headers")?
+        .as_object()?
+        .iter()
+        .take(MAX_ENTRIES)
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let target = normalise::endpoint(url, admission).ok()?;
+    (!headers.is_empty()).then_some(ClientHeaders {
+        url: target.url,
+        headers,
+    })
 }
 
 fn entry(row: u64, name: &str, text: &str, rows: &mut Rows) {

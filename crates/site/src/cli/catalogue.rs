@@ -3,10 +3,12 @@
 use clap::{Args, ValueEnum};
 use scanner::check::{Area, Check};
 use scanner::checks;
+use scanner::report::FindingVerdict;
 use scanner::spec::Revision;
 use serde_json::json;
 
 use super::{Ended, Exit, Outcome, put, tell};
+use crate::catalogue::{probe, verdicts};
 use crate::view::vendors;
 
 #[derive(Debug, Args)]
@@ -26,10 +28,20 @@ enum Format {
     Markdown,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExplainFormat {
+    Text,
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// Id of the check, for example `pkce-advertised`
+    #[arg(value_name = "CHECK")]
     id: String,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: ExplainFormat,
 }
 
 pub(super) fn checks(args: &ChecksArgs) -> Outcome {
@@ -97,6 +109,10 @@ fn row(check: &Check) -> serde_json::Value {
             (revision.as_str().to_owned(), json!(check.revisions.at(revision)))
         }).collect::<serde_json::Map<_, _>>(),
         "citations": check.cites.iter().map(|cite| json!({ "text": cite.text(), "url": cite.url() })).collect::<Vec<_>>(),
+        "probe": probe(check),
+        "verdicts": verdicts(check).into_iter().map(|(verdict, means)| {
+            (verdict.as_str().to_owned(), json!(means))
+        }).collect::<serde_json::Map<_, _>>(),
         "why": check.why,
         "fix": check.fix,
         "traps": check.traps,
@@ -129,14 +145,19 @@ pub(super) fn markdown(list: &[&Check]) -> String {
                 None => cite.text(),
             })
             .collect();
+        let verdicts: String = verdicts(check)
+            .into_iter()
+            .map(|(verdict, means)| format!("  - {}: {means}\n", verdict.as_str()))
+            .collect();
         out.push_str(&format!(
-            "\n### {}\n\n{}.\n\n{} · {} · {} · {} · {letters}\n\n- Why: {}\n- Fix: {}\n- Traps: {}\n- Rule: {}\n",
+            "\n### {}\n\n{}.\n\n{} · {} · {} · {} · {letters}\n\n- Probe: {}\n- Verdicts:\n{verdicts}- Why: {}\n- Fix: {}\n- Traps: {}\n- Rule: {}\n",
             check.id,
             check.title.trim_end_matches('.'),
             check.level.as_str(),
             check.severity.as_str(),
             check.class.as_str(),
             party.join(", ").replace('_', " "),
+            probe(check),
             check.why,
             check.fix,
             check.traps,
@@ -148,29 +169,15 @@ pub(super) fn markdown(list: &[&Check]) -> String {
 
 pub(super) fn explain(args: &ExplainArgs) -> Outcome {
     let Some(check) = checks::by_id(&args.id) else {
-        let near: Vec<&str> = checks::all()
-            .map(|check| check.id)
-            .filter(|id| {
-                id.contains(&args.id)
-                    || args
-                        .id
-                        .split('-')
-                        .next()
-                        .is_some_and(|start| id.starts_with(start))
-            })
-            .take(5)
-            .collect();
-        let hint = if near.is_empty() {
-            "`authdex checks` lists them".to_owned()
-        } else {
-            format!("near it: {}", near.join(", "))
-        };
         return Err(Ended::said(
             Exit::Usage,
-            format!("no check is called `{}`; {hint}", args.id),
+            crate::catalogue::unknown(&args.id),
         ));
     };
-    put(&explained(check))?;
+    match args.format {
+        ExplainFormat::Text => put(&explained(check))?,
+        ExplainFormat::Json => put(&format!("{:#}\n", row(check)))?,
+    }
     Ok(Exit::Done)
 }
 
@@ -211,6 +218,16 @@ fn explained(check: &Check) -> String {
             revisions.join(" · ")
         ),
     ));
+    out.push('\n');
+    out.push_str(&wrap("asks", probe(check)));
+    out.push('\n');
+    for (verdict, means) in verdicts(check) {
+        let word = match verdict {
+            FindingVerdict::Inconclusive => "unsure",
+            other => other.as_str(),
+        };
+        out.push_str(&wrap(word, &means));
+    }
     out.push('\n');
     out.push_str(&wrap("why", check.why));
     out.push_str(&wrap("fix", check.fix));

@@ -6,9 +6,12 @@ mod catalogue;
 mod crawl;
 mod deeper;
 mod demo;
+mod gating;
 mod health;
 pub(crate) mod import;
+mod naming;
 mod offline;
+mod printing;
 mod profiles;
 mod scan;
 mod serve;
@@ -162,7 +165,7 @@ enum Command {
     Grade(offline::GradeArgs),
     /// Add the reports that stored scans lack under the rubric in force
     Regrade,
-    /// Compare two evidence bundles
+    /// Compare two scans: bundles, evidence, reports, or ids of stored scans
     Diff(offline::DiffArgs),
     /// List the checks of the catalogue
     Checks(catalogue::ChecksArgs),
@@ -299,8 +302,8 @@ fn one_line(error: &anyhow::Error) -> String {
 async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Scan(args) => scan::run(*args, cli.config.as_deref()).await,
-        Command::Grade(args) => offline::grade(&args),
-        Command::Diff(args) => offline::diff(&args),
+        Command::Grade(args) => offline::grade(&args, cli.config.as_deref()),
+        Command::Diff(args) => offline::diff(&args, cli.config.as_deref()).await,
         Command::Checks(args) => catalogue::checks(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Profiles(args) => profiles::run(&args),
@@ -344,6 +347,16 @@ async fn run(cli: Cli) -> Outcome {
             migrate(&args, &settings).await
         }
     }
+}
+
+/// Address of the installation that the named configuration is of: its pages explain the
+/// checks. Without a configuration there is none.
+fn base(file: Option<&Path>) -> Result<Option<String>, Ended> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let url = Settings::load(Some(file))?.instance.public_url;
+    Ok((!url.is_empty()).then_some(url))
 }
 
 fn settings(file: Option<&Path>) -> Result<Settings, Ended> {

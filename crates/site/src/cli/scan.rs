@@ -11,41 +11,39 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
-use scanner::check::Severity;
-use scanner::evidence::{Depth, Evidence, Exchange, Failure, Purpose, Stopped};
+use scanner::evidence::{Depth, Evidence, Exchange, Failure, Purpose};
 use scanner::grade::grade;
 use scanner::net::{
     EndpointHeader, Guard, NetScanner, Observer, Pace, Rates, Settings as NetSettings,
 };
-use scanner::normalise::{self, Admission};
-use scanner::report::{Badge, Class, FindingVerdict, GradeLetter, Report};
 use scanner::rubric;
 use scanner::scan::Scan as _;
-use scanner::spec::Revision;
 use scanner::target::Target;
 use scanner::time::{Clock as _, SystemClock};
 use tokio::sync::watch;
 
 use super::deeper::{self, DeeperArgs};
-use super::offline::{Format, format_or_default, print};
-use super::{Color, Ended, Exit, Outcome};
-use crate::output::{bundle, text};
+use super::gating::{Gating, Loaded};
+use super::naming::Naming;
+use super::printing::Printing;
+use super::{Ended, Exit, Outcome};
+use crate::output::bundle::{self, BundleError};
+use crate::policy::Subject;
+use crate::policy::gate::Gate;
 use crate::scanning;
 
 /// Options of `scan`.
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
-    /// MCP endpoint URLs
-    #[arg(value_name = "URL", required_unless_present = "targets")]
-    urls: Vec<String>,
-    /// File with one URL per line, CSV, or a client configuration; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    targets: Option<PathBuf>,
-    /// How to print; text on a terminal, else json
-    #[arg(long, value_enum)]
-    format: Option<Format>,
     #[command(flatten)]
-    thresholds: Thresholds,
+    naming: Naming,
+    #[command(flatten)]
+    printing: Printing,
+    /// Print each report when it is there, as one line of JSON
+    #[arg(long)]
+    stream: bool,
+    #[command(flatten)]
+    gating: Gating,
     /// How much may be sent
     #[arg(long, value_enum, default_value = "standard")]
     depth: DepthArg,
@@ -84,18 +82,12 @@ pub(super) struct ScanArgs {
     /// Targets at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=500))]
     concurrency: u16,
-    /// Also list what holds and what does not apply
-    #[arg(long)]
-    all: bool,
     /// No progress
     #[arg(long, short)]
     quiet: bool,
     /// Print every exchange as it happens
     #[arg(long, short)]
     verbose: bool,
-    /// When to colour
-    #[arg(long, value_enum, default_value = "auto")]
-    color: Color,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,100 +102,6 @@ enum DepthArg {
     Credentialed,
 }
 
-/// When a run fails.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Thresholds {
-    /// Fail (exit 1) if a graded target is below this letter
-    #[arg(long, value_name = "LETTER", value_parser = letter)]
-    fail_under: Option<GradeLetter>,
-    /// Fail (exit 1) if any check of this severity or above fails
-    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
-    fail_on: Option<Severity>,
-    /// With --fail-under: open and static-key servers fail too
-    #[arg(long)]
-    require_auth: bool,
-    /// Whose grade the thresholds use: a revision, or `claimed`
-    #[arg(long, value_name = "REVISION", default_value = "2026-07-28", value_parser = column)]
-    revision: Column,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Of(Revision),
-    Claimed,
-}
-
-fn letter(text: &str) -> Result<GradeLetter, String> {
-    GradeLetter::parse(text).ok_or_else(|| "one of A+, A, B, C, D, E, F".into())
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    [
-        Severity::Info,
-        Severity::Low,
-        Severity::Medium,
-        Severity::High,
-        Severity::Critical,
-    ]
-    .into_iter()
-    .find(|severity| severity.as_str() == text)
-    .ok_or_else(|| "one of info, low, medium, high, critical".into())
-}
-
-fn column(text: &str) -> Result<Column, String> {
-    if text == "claimed" {
-        return Ok(Column::Claimed);
-    }
-    Revision::parse(text)
-        .map(Column::Of)
-        .ok_or_else(|| "one of 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28, claimed".into())
-}
-
-impl Thresholds {
-    /// How the run ends: of the targets the first of 1, 3 and 0 that applies.
-    pub(super) fn judge(&self, reports: &[Report]) -> Exit {
-        let exits: Vec<Exit> = reports.iter().map(|report| self.one(report)).collect();
-        for exit in [Exit::Missed, Exit::Incomplete] {
-            if exits.contains(&exit) {
-                return exit;
-            }
-        }
-        Exit::Done
-    }
-
-    fn one(&self, report: &Report) -> Exit {
-        let revision = match self.revision {
-            Column::Of(revision) => revision,
-            Column::Claimed => report
-                .claimed
-                .map_or(Revision::HEADLINE, |claimed| claimed.revision),
-        };
-        let grade = report.grades.get(&revision).unwrap_or(&report.grade);
-        let failed = self.fail_on.is_some_and(|least| {
-            report
-                .findings
-                .iter()
-                .any(|finding| finding.verdict == FindingVerdict::Fail && finding.severity >= least)
-        });
-        let below = match (self.fail_under, grade.letter, grade.badge) {
-            (Some(least), Some(letter), _) => letter > least,
-            (Some(_), None, Some(Badge::O | Badge::K)) => self.require_auth,
-            _ => false,
-        };
-        if failed || below {
-            return Exit::Missed;
-        }
-        let unanswered = matches!(report.class, Class::Unreachable | Class::Blocked)
-            || grade.badge == Some(Badge::N)
-            || report.stopped != Stopped::Finished && report.stopped != Stopped::OutOfAsks;
-        if unanswered {
-            Exit::Incomplete
-        } else {
-            Exit::Done
-        }
-    }
-}
-
 pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
     let depth = match args.depth {
         DepthArg::Passive => Depth::Passive,
@@ -211,7 +109,15 @@ pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
         DepthArg::Consented => Depth::Consented,
         DepthArg::Credentialed => Depth::Credentialed,
     };
-    let targets = targets(&args)?;
+    if args.stream && args.printing.asks_other_than_json() {
+        return Err(Ended::said(
+            Exit::Usage,
+            "--stream: reports are streamed as JSON, a line each; leave --format away or say json",
+        ));
+    }
+    let rules = args.gating.load(rubric::current())?;
+    let base = super::base(config)?;
+    let (targets, headers) = args.naming.targets(args.allow_private)?;
     let consent = deeper::consent(depth, &args.owned, config, &targets)?;
     if let Some(consent) = &consent {
         // Those of the configuration, too.
@@ -230,12 +136,24 @@ pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
         settings.consent = Some(consent);
         settings.own_host = own_host.as_ref().map(|(own, _)| own.hosting());
     }
-    let scanner = Arc::new(NetScanner::new(settings).await.map_err(Ended::usage)?);
+    let scanners = Scanners::new(settings, headers)
+        .await
+        .map_err(Ended::usage)?;
+    let mut finishing = Finishing {
+        several: targets.len() > 1,
+        gate: args
+            .gating
+            .gate(&rules, rubric::current(), targets.len() == 1),
+        args: &args,
+        done: BTreeMap::new(),
+        refused: None,
+        unwritten: None,
+    };
     // The first Ctrl-C ends the scans where they are; what was heard is still reported.
     let interrupted = tokio::spawn(super::serve::signals(stop));
-    let scans: Vec<(usize, Evidence)> = futures_util::stream::iter(targets.into_iter().enumerate())
+    let mut scans = futures_util::stream::iter(targets.into_iter().enumerate())
         .map(|(position, target)| {
-            let (scanner, progress) = (Arc::clone(&scanner), progress.clone());
+            let (scanner, progress) = (scanners.of(&target), progress.clone());
             async move {
                 let scan_id = store::ids::Kind::Scan.fresh(SystemClock.now());
                 let evidence = scanner.scan(&target, &scan_id).await;
@@ -244,49 +162,95 @@ pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
                 (position, evidence)
             }
         })
-        .buffer_unordered(usize::from(args.concurrency))
-        .collect()
-        .await;
+        .buffer_unordered(usize::from(args.concurrency));
+    while let Some((position, evidence)) = scans.next().await {
+        finishing.one(position, &evidence)?;
+    }
+    drop(scans);
     interrupted.abort();
     progress.finish();
-    let scans: BTreeMap<usize, Evidence> = scans.into_iter().collect();
-    finish(&args, scans)
+    finishing.end(&rules, base.as_deref())
 }
 
-fn finish(args: &ScanArgs, scans: BTreeMap<usize, Evidence>) -> Outcome {
-    let several = scans.len() > 1;
-    let mut reports = Vec::with_capacity(scans.len());
-    let mut refused = None;
-    let mut unwritten = None;
-    for (position, evidence) in scans {
-        let mut report = grade(&evidence, rubric::current());
-        if let Some(path) = &args.evidence {
-            let path = numbered(path, several.then_some(position + 1));
+/// A scanner for all targets, and one of its own for each that is sent headers of its own.
+struct Scanners {
+    common: Arc<NetScanner>,
+    own: BTreeMap<String, Arc<NetScanner>>,
+}
+
+impl Scanners {
+    async fn new(
+        settings: NetSettings,
+        headers: BTreeMap<String, Vec<EndpointHeader>>,
+    ) -> anyhow::Result<Self> {
+        let mut own = BTreeMap::new();
+        for (url, more) in headers {
+            // The pace is shared, so that a host is asked no faster by two of them.
+            let mut settings = settings.clone();
+            settings.endpoint_headers.extend(more);
+            own.insert(url, Arc::new(NetScanner::new(settings).await?));
+        }
+        Ok(Self {
+            common: Arc::new(NetScanner::new(settings).await?),
+            own,
+        })
+    }
+
+    fn of(&self, target: &Target) -> Arc<NetScanner> {
+        Arc::clone(self.own.get(&target.url).unwrap_or(&self.common))
+    }
+}
+
+/// What becomes of the evidence as it comes in.
+struct Finishing<'a> {
+    args: &'a ScanArgs,
+    several: bool,
+    gate: Gate<'a>,
+    done: BTreeMap<usize, Subject>,
+    refused: Option<String>,
+    unwritten: Option<BundleError>,
+}
+
+impl Finishing<'_> {
+    fn one(&mut self, position: usize, evidence: &Evidence) -> Result<(), Ended> {
+        let mut report = grade(evidence, rubric::current());
+        if let Some(path) = &self.args.evidence {
+            let path = numbered(path, self.several.then_some(position + 1));
             report.evidence.bundle = Some(path.display().to_string());
             // The report is printed all the same: scanning again costs the server more.
-            if let Err(error) = bundle::write(&path, &evidence, &report) {
+            if let Err(error) = bundle::write(&path, evidence, &report) {
                 report.evidence.bundle = None;
-                unwritten.get_or_insert(error);
+                self.unwritten.get_or_insert(error);
             }
         }
-        refused = refused.or_else(|| refusal(&evidence));
-        reports.push(report);
+        if self.refused.is_none() {
+            self.refused = refusal(evidence);
+        }
+        let subject = self.gate.apply(Some(evidence), report);
+        if self.args.stream {
+            let line = serde_json::to_string(&subject.report).map_err(Ended::internal)?;
+            super::put(&format!("{line}\n"))?;
+        }
+        self.done.insert(position, subject);
+        Ok(())
     }
-    let style = text::Style {
-        color: args.color.on(std::io::stdout().is_terminal()),
-        all: args.all,
-    };
-    print(&reports, format_or_default(args.format), style)?;
-    if let Some(error) = unwritten {
-        return Err(Ended::usage(error));
+
+    fn end(self, rules: &Loaded, base: Option<&str>) -> Outcome {
+        let subjects: Vec<Subject> = self.done.into_values().collect();
+        let printed = self.args.printing.all(&subjects, base, self.args.stream);
+        rules.remark(&subjects);
+        printed?;
+        if let Some(error) = self.unwritten {
+            return Err(Ended::usage(error));
+        }
+        if let Some(rule) = self.refused {
+            return Err(Ended::said(
+                Exit::Usage,
+                format!("{rule}; if the server is yours, add --allow-private"),
+            ));
+        }
+        Ok(super::gating::end(&subjects))
     }
-    if let Some(rule) = refused {
-        return Err(Ended::said(
-            Exit::Usage,
-            format!("{rule}; if the server is yours, add --allow-private"),
-        ));
-    }
-    Ok(args.thresholds.judge(&reports))
 }
 
 /// Whether the person who asks said that the target's host is theirs.
@@ -331,56 +295,6 @@ fn numbered(path: &std::path::Path, number: Option<usize>) -> PathBuf {
             path.with_file_name(format!("{stem}-{number}.{extension}"))
         }
     }
-}
-
-fn targets(args: &ScanArgs) -> Result<Vec<Target>, Ended> {
-    let admission = Admission {
-        allow_private: args.allow_private,
-        allow_ephemeral: true,
-    };
-    let mut out = Vec::new();
-    for url in &args.urls {
-        let target = normalise::endpoint(url, admission).map_err(|refusal| {
-            let hint = if refusal.code() == "not_public" || url.starts_with("http://") {
-                "; if the server is yours, add --allow-private"
-            } else {
-                ""
-            };
-            Ended::said(Exit::Usage, format!("{}: {refusal}{hint}", shown(url)))
-        })?;
-        out.push(target);
-    }
-    if let Some(path) = &args.targets {
-        let text = super::import::read_text(path).map_err(Ended::usage)?;
-        let found = super::import::rows(&text, None, admission).map_err(Ended::usage)?;
-        for refused in &found.refused {
-            super::tell(format_args!(
-                "authdex: {} row {}: {}",
-                path.display(),
-                refused.row,
-                refused.why
-            ));
-        }
-        out.extend(found.targets);
-    }
-    if out.is_empty() {
-        return Err(Ended::said(
-            Exit::Usage,
-            "no target is left to scan; name one, as https://HOST/PATH",
-        ));
-    }
-    Ok(out)
-}
-
-/// A URL in one of our messages, without what might be a secret in it.
-fn shown(url: &str) -> String {
-    let bare = url.split(['?', '#']).next().unwrap_or(url);
-    let bare = match (bare.split_once("://"), bare.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
-        (None, Some((_, place))) => format!("***@{place}"),
-        (_, None) => bare.to_owned(),
-    };
-    crate::view::Shown::bounded(&bare, 200).to_string()
 }
 
 fn net_settings(

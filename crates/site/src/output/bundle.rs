@@ -28,7 +28,7 @@ pub enum BundleError {
     },
     /// Not a bundle and not evidence.
     #[error(
-        "evidence {path}: {said}; expected a bundle written by --evidence, or its evidence.json"
+        "evidence {path}: {said}; expected a bundle written by --evidence, its evidence.json, or a report in JSON"
     )]
     Form {
         /// Which.
@@ -107,24 +107,37 @@ pub fn write(path: &Path, evidence: &Evidence, report: &Report) -> Result<(), Bu
     })
 }
 
+/// What a file holds: evidence, or a report on some.
+#[derive(Debug)]
+pub enum Document {
+    /// Of a bundle, or a bare `evidence.json`.
+    Evidence {
+        /// The evidence.
+        evidence: Box<Evidence>,
+        /// The report that the bundle carries, where it can be read.
+        report: Option<Box<Report>>,
+    },
+    /// Printed by `--format json`.
+    Report(Box<Report>),
+}
+
 /// Reads the evidence of a bundle, or a bare `evidence.json`.
 ///
 /// # Errors
 ///
 /// If the file is neither, or a member does not match its digest.
 pub fn read(path: &Path) -> Result<Evidence, BundleError> {
-    let bytes = bounded(path).map_err(|cause| BundleError::File {
-        path: path.to_owned(),
-        cause,
-    })?;
-    decode(bytes).map_err(|said| BundleError::Form {
-        path: path.to_owned(),
-        said,
-    })
+    match documents(path)?.into_iter().next() {
+        Some(Document::Evidence { evidence, .. }) => Ok(*evidence),
+        Some(Document::Report(_)) | None => Err(BundleError::Form {
+            path: path.to_owned(),
+            said: "it is a report, which cannot be graded again".into(),
+        }),
+    }
 }
 
 /// Reads the evidence out of the bytes of a bundle, or of a bare `evidence.json`. Inflates at
-/// most 64 MiB for each of the two members that are read.
+/// most 64 MiB for each of the members that are read.
 ///
 /// # Errors
 ///
@@ -133,13 +146,89 @@ pub fn decode(bytes: Vec<u8>) -> Result<Evidence, String> {
     if !bytes.starts_with(b"PK") {
         return Evidence::decode(&bytes).map_err(|error| error.to_string());
     }
+    match packed(bytes)? {
+        Document::Evidence { evidence, .. } => Ok(*evidence),
+        Document::Report(_) => Err("it holds no evidence".into()),
+    }
+}
+
+/// Reads a bundle, an `evidence.json`, a report, or several reports: as one document or one a
+/// line.
+///
+/// # Errors
+///
+/// If the file is none of them, or a member does not match its digest.
+pub fn documents(path: &Path) -> Result<Vec<Document>, BundleError> {
+    let bytes = bounded(path).map_err(|cause| BundleError::File {
+        path: path.to_owned(),
+        cause,
+    })?;
+    let form = |said: String| BundleError::Form {
+        path: path.to_owned(),
+        said,
+    };
+    if bytes.starts_with(b"PK") {
+        return packed(bytes).map(|document| vec![document]).map_err(form);
+    }
+    match schema_of(&bytes).as_deref() {
+        Some(scanner::report::SCHEMA) => serde_json::Deserializer::from_slice(&bytes)
+            .into_iter::<Report>()
+            .map(|report| match report {
+                Ok(report) => Ok(Document::Report(Box::new(report))),
+                Err(error) => Err(form(error.to_string())),
+            })
+            .collect(),
+        Some(super::REPORTS_SCHEMA) => {
+            let several: Several =
+                serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+            Ok(several
+                .reports
+                .into_iter()
+                .map(|report| Document::Report(Box::new(report)))
+                .collect())
+        }
+        Some(other) => Err(form(format!(
+            "its schema is `{}`, this version reads {} and {}",
+            crate::view::Shown::bounded(other, 60),
+            scanner::report::SCHEMA,
+            super::REPORTS_SCHEMA
+        ))),
+        None => {
+            let evidence = Evidence::decode(&bytes).map_err(|error| form(error.to_string()))?;
+            Ok(vec![Document::Evidence {
+                evidence: Box::new(evidence),
+                report: None,
+            }])
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Several {
+    reports: Vec<Report>,
+}
+
+/// The member `schema` of the first object, where it is a text: evidence has a number there.
+fn schema_of(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: serde_json::Value,
+    }
+    let head = serde_json::Deserializer::from_slice(bytes)
+        .into_iter::<Head>()
+        .next()?
+        .ok()?;
+    head.schema.as_str().map(str::to_owned)
+}
+
+fn packed(bytes: Vec<u8>) -> Result<Document, String> {
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let manifest: Manifest = serde_json::from_slice(&member(&mut zip, "manifest.json")?)
         .map_err(|error| error.to_string())?;
     if manifest.schema != SCHEMA {
         return Err(format!(
             "its schema is `{}`, this version reads {SCHEMA}",
-            manifest.schema
+            crate::view::Shown::bounded(&manifest.schema, 60)
         ));
     }
     let evidence = member(&mut zip, "evidence.json")?;
@@ -154,7 +243,15 @@ pub fn decode(bytes: Vec<u8>) -> Result<Evidence, String> {
     if listed.is_none_or(|file| file.sha256 != digest) {
         return Err("evidence.json does not match the digest in its manifest".into());
     }
-    Evidence::decode(&evidence).map_err(|error| error.to_string())
+    let evidence = Evidence::decode(&evidence).map_err(|error| error.to_string())?;
+    // The report is there for readers; what counts is the evidence.
+    let report = member(&mut zip, "report.json")
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(Document::Evidence {
+        evidence: Box::new(evidence),
+        report: report.map(Box::new),
+    })
 }
 
 /// A file that somebody names may be anything, also a device without an end.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use scanner::report::{Class, FindingVerdict, Report};
 use scanner::spec::Revision;
 
+use crate::policy::{Policy, Subject};
 use crate::view::finding::{self, View};
 use crate::view::grade::{Mark, biting_cap, one_line, points};
 use crate::view::{connect, funnel, words};
@@ -24,28 +25,33 @@ pub struct Style {
 
 /// One report.
 #[must_use]
-pub fn report(report: &Report, style: Style) -> String {
+pub fn report(subject: &Subject, style: Style) -> String {
+    let (report, policy) = (&subject.report, &subject.policy);
     let mut page = Page {
         out: String::new(),
         style,
     };
     head(&mut page, report);
     steps(&mut page, report);
+    rules(&mut page, policy);
     let findings = finding::sorted(report, None);
     group(
         &mut page,
         "TO FIX BY THE MCP SERVER",
         findings.server.iter().collect(),
+        policy,
     );
     group(
         &mut page,
         "TO FIX BY THE AUTHORIZATION SERVER'S TENANT",
         findings.tenant(),
+        policy,
     );
     group(
         &mut page,
         "TO FIX BY THE AUTHORIZATION SERVER'S VENDOR",
         findings.vendor(),
+        policy,
     );
     outlook(&mut page, report);
     unsettled(&mut page, report, &findings.unsure);
@@ -232,7 +238,21 @@ fn steps(page: &mut Page, report: &Report) {
     page.line("");
 }
 
-fn group(page: &mut Page, heading: &str, findings: Vec<&View>) {
+/// What the rules of the run came to.
+fn rules(page: &mut Page, policy: &Policy) {
+    let lines = super::html::rules(policy);
+    if lines.is_empty() {
+        return;
+    }
+    let heading = page.paint("head", "RULES OF THIS RUN");
+    page.line(&heading);
+    for line in lines {
+        page.paragraph("  ", "", &line.replace('`', ""));
+    }
+    page.line("");
+}
+
+fn group(page: &mut Page, heading: &str, findings: Vec<&View>, policy: &Policy) {
     if findings.is_empty() {
         return;
     }
@@ -277,6 +297,9 @@ fn group(page: &mut Page, heading: &str, findings: Vec<&View>) {
                 "note  ",
                 "seen over a connection whose certificate did not validate",
             );
+        }
+        if let Some(note) = policy.note(&finding.check) {
+            page.paragraph("        ", "note  ", &note);
         }
         page.line("");
     }

@@ -174,6 +174,8 @@ struct OneCheck {
     area_word: &'static str,
     scored: bool,
     retired: bool,
+    probe: &'static str,
+    verdicts: Vec<(&'static str, &'static str, String)>,
     cites: Vec<Cite>,
     revisions: Vec<(&'static str, &'static str, bool)>,
     tally: Vec<(&'static str, &'static str, String, i64)>,
@@ -210,6 +212,17 @@ pub(crate) async fn one(
         area_word: check.area.heading(),
         scored: scored(check),
         retired: !check.revisions.in_force(Revision::HEADLINE),
+        probe: crate::catalogue::probe(check),
+        verdicts: crate::catalogue::verdicts(check)
+            .into_iter()
+            .map(|(verdict, means)| {
+                (
+                    words::verdict_class(verdict),
+                    words::verdict(verdict),
+                    means,
+                )
+            })
+            .collect(),
         cites: check.cites.iter().copied().map(Cite::from).collect(),
         revisions: Revision::ALL
             .into_iter()

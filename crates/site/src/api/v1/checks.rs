@@ -79,6 +79,8 @@ pub struct CheckOut {
     retired: bool,
     revisions: BTreeMap<Revision, Letter>,
     citations: Vec<CiteOut>,
+    probe: &'static str,
+    verdicts: BTreeMap<&'static str, String>,
     why: &'static str,
     fix: &'static str,
     traps: &'static str,
@@ -127,6 +129,11 @@ impl CheckOut {
                     text: cite.text,
                     url: cite.url,
                 })
+                .collect(),
+            probe: crate::catalogue::probe(check),
+            verdicts: crate::catalogue::verdicts(check)
+                .into_iter()
+                .map(|(verdict, means)| (verdict.as_str(), means))
                 .collect(),
             why: check.why,
             fix: check.fix,

@@ -1,0 +1,91 @@
+//! How the checks on disclosure and exposure are probed and judged, in words.
+
+use super::Entry;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        id: "hygiene-error-detail",
+        probe: "Bodies and headers of all errors are searched for traces, paths, debug pages and version banners.",
+        pass: "Nothing of the kind.",
+        warn: Some("A banner with a version, or the class name of an exception."),
+        fail: Some("A trace with paths or lines, a debug console, or a dump of the environment."),
+        na: Some("No error was seen."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "hygiene-internal-addresses",
+        probe: "Headers and bodies are searched for private, loopback and internal names.",
+        pass: "None.",
+        warn: Some("In a header or a descriptive member."),
+        fail: Some("In a member that clients act on."),
+        na: Some("Nothing was answered."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "hygiene-secrets",
+        probe: "A closed list of precise patterns is run over everything that was answered without credentials: cloud keys, private keys, live tokens, provider tokens of known form, client secrets.",
+        pass: "None matches.",
+        warn: Some("An expired token or a key for tests."),
+        fail: Some("Something that looks live."),
+        na: Some("Nothing was answered."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "hygiene-security-txt",
+        probe: "`security.txt` at its well-known place on the endpoint's host, and once at its older one.",
+        pass: "Plain text with a contact and an end that lies ahead.",
+        warn: Some(
+            "It has expired, lacks a field, has another media type, or lies at the older place only.",
+        ),
+        fail: None,
+        na: Some("There is none, which is noted and not judged."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "exposure-open-inventory",
+        probe: "The first page of every list that the server announces, without credentials. Nothing is called or read.",
+        pass: "The lists are answered and empty.",
+        warn: Some("They can be read by anybody."),
+        fail: None,
+        na: Some("They ask for credentials."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "exposure-destructive-open",
+        probe: "The listed tools are searched for annotations, verbs and parameters that mean change or execution.",
+        pass: "None matches.",
+        warn: Some("On a wholly open server one matches by its words only."),
+        fail: Some(
+            "On a wholly open server one says itself that it destroys, or takes commands or queries to execute.",
+        ),
+        na: Some("Nothing is listed without credentials."),
+        inconclusive: Some("The server is partly open, and the call of the tool may be protected."),
+    },
+    Entry {
+        id: "exposure-credential-params",
+        probe: "The inputs of visible tools are searched for names of credentials.",
+        pass: "None asks for one.",
+        warn: Some("One asks for one optionally."),
+        fail: Some("One demands one, so that it passes through models and logs."),
+        na: Some("No tools are visible."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "exposure-sensitive-header-params",
+        probe: "Inputs that are mirrored into headers are searched for credentials and personal data.",
+        pass: "None is of that kind.",
+        warn: Some("Personal data is mirrored."),
+        fail: Some("A credential is mirrored."),
+        na: Some("No tools are visible, or nothing is mirrored."),
+        inconclusive: None,
+    },
+    Entry {
+        id: "exposure-key-in-url",
+        probe: "The listed address and its templates are searched for credentials in query and path.",
+        pass: "There are none.",
+        warn: Some("The path has a place for one."),
+        fail: Some("The query holds one, or a place for one."),
+        na: None,
+        inconclusive: None,
+    },
+];
