@@ -8,6 +8,7 @@ mod db;
 
 mod api;
 mod consented;
+mod formats;
 mod guards;
 mod owner;
 mod pages;

@@ -2,9 +2,12 @@
 
 mod bundles;
 mod consented;
+mod documents;
 mod engines;
 mod exits;
 mod faults;
+mod gates;
+mod naming;
 mod report;
 mod scanning;
 mod stock;

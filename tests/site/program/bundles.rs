@@ -25,7 +25,7 @@ pub(super) fn unpacked(path: &Path) -> Members {
         .collect()
 }
 
-fn packed(members: &[(String, String)]) -> Vec<u8> {
+pub(super) fn packed(members: &[(String, String)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in members {
         zip.start_file(name, zip::write::SimpleFileOptions::default())
