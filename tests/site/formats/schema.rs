@@ -51,6 +51,14 @@ fn full() -> Report {
         badge: None,
         score: report.grade.score,
     }];
+    let attribution = report
+        .findings
+        .iter_mut()
+        .find_map(|finding| finding.attribution.as_mut())
+        .expect("a finding that somebody has to act on");
+    attribution.product = Some("keycloak".into());
+    attribution.source = Some(scanner::fingerprints::table::Source::Code);
+    attribution.as_of = Some("2026-07".into());
     report.overlay = Some(json!({
         "name": "s.toml", "sha256": "0".repeat(64), "result": "fail", "reasons": ["x"],
         "suppressed": [{"check": "tls-hsts", "reason": "r", "expires": "2027-01-01", "party": null, "person": "p"}],
@@ -131,14 +139,16 @@ fn walk(
             if let Some(properties) = node["properties"].as_object() {
                 let written: BTreeSet<String> = members.keys().cloned().collect();
                 let described: BTreeSet<String> = properties.keys().cloned().collect();
-                assert_eq!(written, described, "members of {name}");
+                let unknown: Vec<&String> = written.difference(&described).collect();
+                assert!(unknown.is_empty(), "{name} does not describe {unknown:?}");
                 let required: BTreeSet<String> = node["required"]
                     .as_array()
                     .into_iter()
                     .flatten()
                     .filter_map(|name| name.as_str().map(str::to_owned))
                     .collect();
-                assert_eq!(required, described, "required members of {name}");
+                let absent: Vec<&String> = required.difference(&written).collect();
+                assert!(absent.is_empty(), "{name} demands {absent:?}");
                 seen.entry(name.into()).or_default().extend(written);
                 for (member, value) in members {
                     let place = format!("{name}.{member}");
@@ -177,6 +187,21 @@ fn complete(name: &str, values: &[Value]) {
         assert!(
             seen.contains_key(definition),
             "no sample has a {definition}"
+        );
+    }
+    for (definition, members) in &seen {
+        let node = match definition.as_str() {
+            "the document" => &root,
+            name => &root["$defs"][name],
+        };
+        let described: BTreeSet<String> = node["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|properties| properties.keys().cloned())
+            .collect();
+        assert_eq!(
+            *members, described,
+            "{definition}: nobody writes a member that is described"
         );
     }
     fn described(node: &Value) -> bool {

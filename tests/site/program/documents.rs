@@ -8,7 +8,10 @@ fn words(line: &str) -> (Vec<String>, i32) {
         Some((command, code)) => (command, code.trim().parse().expect("an exit code")),
         None => (line, 0),
     };
-    (command.split_whitespace().map(str::to_owned).collect(), code)
+    (
+        command.split_whitespace().map(str::to_owned).collect(),
+        code,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +32,10 @@ async fn the_commands_of_the_page_on_reports_do_what_it_says() {
         toml.replace("2026-12-31", soon.get(..10).expect("a day")),
     );
     let mut commands = 0;
-    for line in page.lines().filter_map(|line| line.strip_prefix("$ authdex ")) {
+    for line in page
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ authdex "))
+    {
         let (arguments, code) = words(line);
         let arguments = match arguments.split_first() {
             Some((first, rest)) if first == "scan" => {

@@ -2,7 +2,7 @@
 
 use super::{Cause, Graded, Group, VerdictChange, group};
 use crate::evidence::{Evidence, ExchangeId};
-use crate::report::{FindingVerdict, Report};
+use crate::report::{Finding, FindingVerdict, Report};
 use crate::surface;
 
 /// What both scans heard, without what changes on every answer.
@@ -159,32 +159,52 @@ impl<'r> Pair<'r> {
 
     /// Hosts whose exchanges differ: among the evidence of the check, or, where it points at
     /// none (it passed, or had nothing to judge), among all. Without evidence, the hosts that
-    /// the check points at.
+    /// the check points at, or else those that all changed checks point at.
     fn changed_hosts(&self, check: &str) -> Vec<String> {
-        let mut cited: Vec<String> = Vec::new();
-        for report in [self.a, self.b] {
-            let finding = report
-                .findings
-                .iter()
-                .find(|finding| finding.check == check);
-            for place in finding.into_iter().flat_map(|finding| &finding.evidence) {
-                if let Some(host) = host_of(report, place.exchange)
-                    && !cited.contains(&host)
-                {
-                    cited.push(host);
-                }
-            }
-        }
-        let Some(heard) = &self.heard else {
-            return cited;
+        let cited = self.cited(|finding| finding.check == check);
+        let all = match &self.heard {
+            Some(heard) => heard.differing_hosts(),
+            None if !cited.is_empty() => return cited,
+            None => self.cited(|finding| self.moved(&finding.check)),
         };
-        let all = heard.differing_hosts();
         let narrowed: Vec<String> = all
             .iter()
             .filter(|host| cited.contains(host))
             .cloned()
             .collect();
         if narrowed.is_empty() { all } else { narrowed }
+    }
+
+    /// Hosts of the exchanges that some findings of both sides point at.
+    fn cited(&self, wanted: impl Fn(&Finding) -> bool) -> Vec<String> {
+        let mut hosts: Vec<String> = Vec::new();
+        for report in [self.a, self.b] {
+            let places = report
+                .findings
+                .iter()
+                .filter(|finding| wanted(finding))
+                .flat_map(|finding| &finding.evidence);
+            for place in places {
+                if let Some(host) = host_of(report, place.exchange)
+                    && !hosts.contains(&host)
+                {
+                    hosts.push(host);
+                }
+            }
+        }
+        hosts
+    }
+
+    /// Whether a check has another verdict than before.
+    fn moved(&self, check: &str) -> bool {
+        let verdict = |report: &Report| {
+            report
+                .findings
+                .iter()
+                .find(|finding| finding.check == check)
+                .map(|finding| finding.verdict)
+        };
+        verdict(self.a) != verdict(self.b)
     }
 }
 

@@ -6,6 +6,7 @@ use scanner::report::Report;
 use scanner::spec::Revision;
 
 use crate::policy::{Policy, Subject};
+use crate::view::connect::{Outlook, outlook};
 use crate::view::finding::{self, Findings, View};
 use crate::view::funnel::{self, Step};
 use crate::view::grade::{Mark, biting_cap, one_line, points};
@@ -33,6 +34,7 @@ struct One {
     funnel: Vec<Step>,
     trouble: Vec<(&'static str, Vec<Trouble>)>,
     findings: Findings,
+    outlook: Outlook,
     ledger: Option<Ledger>,
     revisions: Vec<(&'static str, Mark, String, &'static str)>,
     exchanges: Vec<(u32, String, Shown, String)>,
@@ -60,9 +62,9 @@ pub fn document(subjects: &[Subject]) -> Result<String, askama::Error> {
 fn one(subject: &Subject) -> One {
     let (report, policy) = (&subject.report, &subject.policy);
     let mut findings = finding::sorted(report, None);
-    let marked = |views: &[View]| -> Vec<Trouble> {
+    let marked = |views: Vec<&View>| -> Vec<Trouble> {
         views
-            .iter()
+            .into_iter()
             .map(|view| {
                 let waived = policy.suppressed.contains_key(&view.check);
                 (view.clone(), policy.note(&view.check), waived)
@@ -70,10 +72,17 @@ fn one(subject: &Subject) -> One {
             .collect()
     };
     let trouble = vec![
-        ("For the server's operator", marked(&findings.server)),
         (
-            "For the authorization server",
-            marked(&findings.authorization_server),
+            "For the server's operator",
+            marked(findings.server.iter().collect()),
+        ),
+        (
+            "For the authorization server's tenant",
+            marked(findings.tenant()),
+        ),
+        (
+            "For the authorization server's vendor",
+            marked(findings.vendor()),
         ),
     ];
     for view in findings.unsure.iter_mut().chain(&mut findings.na) {
@@ -98,6 +107,7 @@ fn one(subject: &Subject) -> One {
             Vec::new()
         },
         trouble,
+        outlook: outlook(&report.connect, None),
         ledger: Ledger::of(&report.grade),
         revisions: revisions(report),
         exchanges: exchanges(report),

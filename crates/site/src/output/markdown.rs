@@ -7,6 +7,7 @@ use scanner::spec::Revision;
 
 use super::difference::Difference;
 use crate::policy::{Policy, Subject};
+use crate::view::connect::outlook;
 use crate::view::finding::{self, View};
 use crate::view::grade::{Mark, biting_cap, one_line, points};
 use crate::view::{Shown, words};
@@ -65,11 +66,16 @@ fn one(out: &mut String, subject: &Subject, level: &str) {
     }
     policy(out, &subject.policy);
     let findings = finding::sorted(report, None);
+    let server: Vec<&View> = findings.server.iter().collect();
     for (heading, list) in [
-        ("To fix by the MCP server", &findings.server),
+        ("To fix by the MCP server", server),
         (
-            "To fix by the authorization server",
-            &findings.authorization_server,
+            "To fix by the authorization server's tenant",
+            findings.tenant(),
+        ),
+        (
+            "To fix by the authorization server's vendor",
+            findings.vendor(),
         ),
     ] {
         if list.is_empty() {
@@ -81,6 +87,7 @@ fn one(out: &mut String, subject: &Subject, level: &str) {
         }
         out.push('\n');
     }
+    clients(out, report, level);
     if !findings.unsure.is_empty() {
         out.push_str(&format!("{level}# Could not be told\n\n"));
         for view in &findings.unsure {
@@ -93,6 +100,32 @@ fn one(out: &mut String, subject: &Subject, level: &str) {
         out.push('\n');
     }
     facts(out, report, &findings);
+}
+
+/// Which kinds of client would get how far.
+fn clients(out: &mut String, report: &Report, level: &str) {
+    let outlook = outlook(&report.connect, None);
+    if outlook.ends.is_empty() {
+        return;
+    }
+    out.push_str(&format!(
+        "{level}# Who would connect\n\n{}.\n\n",
+        escape(&outlook.sum)
+    ));
+    for end in &outlook.ends {
+        let who: Vec<String> = end.profiles.iter().map(|(_, name)| escape(name)).collect();
+        let detail = if end.detail.is_empty() {
+            String::new()
+        } else {
+            format!(". {}", escape(end.detail.as_str()))
+        };
+        out.push_str(&format!(
+            "- {}: {}{detail}\n",
+            escape(&end.says),
+            who.join(", ")
+        ));
+    }
+    out.push('\n');
 }
 
 fn policy(out: &mut String, policy: &Policy) {

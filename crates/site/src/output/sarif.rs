@@ -6,6 +6,7 @@ use scanner::checks;
 use scanner::report::{Class, Finding, FindingVerdict, Report};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use url::Position;
 
 use crate::policy::Subject;
 use crate::view::Shown;
@@ -205,18 +206,36 @@ fn physical(url: &str) -> Value {
     json!({ "artifactLocation": { "uri": uri(url) } })
 }
 
-/// The text as a URI: what no URI may hold is percent-encoded.
+/// The text as a URI: what no URI may hold, although addresses on the web do, is
+/// percent-encoded.
 fn uri(text: &str) -> String {
-    if let Ok(url) = url::Url::parse(text) {
-        return url.into();
+    match url::Url::parse(text) {
+        Ok(url) => {
+            let (front, rest) = url.as_str().split_at(url[..Position::BeforePath].len());
+            format!("{front}{}", encoded(rest, b"!$&'()*+,;=:@/?#"))
+        }
+        Err(_) => encoded(text, b"/"),
     }
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-            b'-' | b'.' | b'_' | b'~' | b'/' | b':' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+}
+
+/// The text with everything percent-encoded but letters, digits, `-._~`, what is encoded
+/// already, and the characters in `also`.
+fn encoded(text: &str, also: &[u8]) -> String {
+    let bytes = text.as_bytes();
+    let mut out = String::with_capacity(text.len());
+    for (place, byte) in bytes.iter().enumerate() {
+        let hex = |offset: usize| bytes.get(place + offset).is_some_and(u8::is_ascii_hexdigit);
+        let keep = byte.is_ascii_alphanumeric()
+            || b"-._~".contains(byte)
+            || also.contains(byte)
+            || (*byte == b'%' && hex(1) && hex(2));
+        if keep {
+            out.push(char::from(*byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// A header by its name, a member of a body by its JSON Pointer, anything else by its word.
@@ -286,4 +305,25 @@ fn notice(report: &Report, finding: &Finding) -> Value {
         notice["associatedRule"] = json!({ "id": finding.check, "index": index });
     }
     notice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn addresses_become_what_a_uri_may_be() {
+        for (text, expected) in [
+            ("https://a.example/mcp?x=1", "https://a.example/mcp?x=1"),
+            ("https://[::1]:8443/a", "https://[::1]:8443/a"),
+            (
+                "https://a.example/]|%5b%zz",
+                "https://a.example/%5D%7C%5b%25zz",
+            ),
+            ("a:b c", "a%3Ab%20c"),
+            ("", ""),
+        ] {
+            assert_eq!(uri(text), expected);
+        }
+    }
 }

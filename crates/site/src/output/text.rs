@@ -10,7 +10,7 @@ use scanner::spec::Revision;
 use crate::policy::{Policy, Subject};
 use crate::view::finding::{self, View};
 use crate::view::grade::{Mark, biting_cap, one_line, points};
-use crate::view::{connect, funnel, words};
+use crate::view::{Shown, connect, funnel, words};
 
 const WIDTH: usize = 80;
 
@@ -111,7 +111,7 @@ fn hanging<'i>(first: &'i str, rest: &'i str) -> textwrap::Options<'i> {
 fn head(page: &mut Page, report: &Report) {
     let mark = Mark::of(&report.grade);
     page.line("");
-    let title = page.paint("head", &report.target.url);
+    let title = page.paint("head", Shown::bounded(&report.target.url, 2000).as_str());
     page.line(&title);
     page.line("");
     let letter = page.paint(mark.key, &format!("  {:<3}", mark.text));
