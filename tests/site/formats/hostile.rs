@@ -25,7 +25,9 @@ const STRINGS: [&str; 12] = [
 /// Failures whose every text is `text`.
 fn hostile(mut report: Report, text: &str) -> Report {
     report.target.name = Some(text.into());
-    report.target.host = text.into();
+    if !text.is_empty() {
+        report.target.host = text.into();
+    }
     report.target.url = format!("https://a.example/{text}");
     for exchange in &mut report.exchanges {
         exchange.url = text.into();

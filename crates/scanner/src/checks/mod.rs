@@ -7,8 +7,8 @@
 mod as_metadata;
 mod challenge;
 mod endpoints;
-mod ground;
 pub mod entries;
+mod ground;
 mod hygiene;
 mod legacy;
 mod origin;

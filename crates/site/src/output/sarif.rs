@@ -206,13 +206,20 @@ fn physical(url: &str) -> Value {
     json!({ "artifactLocation": { "uri": uri(url) } })
 }
 
+/// What path, query and fragment may hold besides letters, digits and `-._~`.
+const PARTS: &[u8] = b"!$&'()*+,;=:@/?";
+
 /// The text as a URI: what no URI may hold, although addresses on the web do, is
 /// percent-encoded.
 fn uri(text: &str) -> String {
     match url::Url::parse(text) {
         Ok(url) => {
-            let (front, rest) = url.as_str().split_at(url[..Position::BeforePath].len());
-            format!("{front}{}", encoded(rest, b"!$&'()*+,;=:@/?#"))
+            let front = &url[..Position::BeforePath];
+            let path = encoded(&url[Position::BeforePath..Position::AfterQuery], PARTS);
+            match url.fragment() {
+                Some(fragment) => format!("{front}{path}#{}", encoded(fragment, PARTS)),
+                None => format!("{front}{path}"),
+            }
         }
         Err(_) => encoded(text, b"/"),
     }
@@ -320,7 +327,9 @@ mod tests {
                 "https://a.example/]|%5b%zz",
                 "https://a.example/%5D%7C%5b%25zz",
             ),
-            ("a:b c", "a%3Ab%20c"),
+            ("https://a.example/&#x#y", "https://a.example/&#x%23y"),
+            ("a:b c", "a:b%20c"),
+            ("b c:d", "b%20c%3Ad"),
             ("", ""),
         ] {
             assert_eq!(uri(text), expected);
