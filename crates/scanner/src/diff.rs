@@ -162,7 +162,7 @@ pub struct Graded<'r> {
 ///
 /// If the reports are of different rubrics.
 pub fn between(before: Graded<'_>, after: Graded<'_>) -> Result<Diff, RubricMismatch> {
-    of(Pair::new(before, after))
+    of(&Pair::new(before, after))
 }
 
 /// Compares two reports whose evidence is not at hand. Causes are then read off the places
@@ -172,10 +172,10 @@ pub fn between(before: Graded<'_>, after: Graded<'_>) -> Result<Diff, RubricMism
 ///
 /// If the reports are of different rubrics.
 pub fn between_reports(before: &Report, after: &Report) -> Result<Diff, RubricMismatch> {
-    of(Pair::of_reports(before, after))
+    of(&Pair::of_reports(before, after))
 }
 
-fn of(pair: Pair<'_>) -> Result<Diff, RubricMismatch> {
+fn of(pair: &Pair<'_>) -> Result<Diff, RubricMismatch> {
     let (a, b) = (pair.a, pair.b);
     if a.grade.rubric != b.grade.rubric {
         return Err(RubricMismatch {

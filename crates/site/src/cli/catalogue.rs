@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use scanner::check::{Area, Check};
-use scanner::checks;
+use scanner::checks::{self, entries};
 use scanner::report::FindingVerdict;
 use scanner::spec::Revision;
 use serde_json::json;
@@ -119,12 +119,32 @@ fn row(check: &Check) -> serde_json::Value {
     })
 }
 
+/// What an entry says itself of its verdicts, without what holds for all checks.
+fn own_verdicts(check: &Check) -> impl Iterator<Item = (FindingVerdict, &'static str)> {
+    let entry = entries::by_id(check.id);
+    let of = move |verdict, text: fn(&entries::Entry) -> Option<&'static str>| {
+        entry.and_then(text).map(|text| (verdict, text))
+    };
+    [
+        of(FindingVerdict::Pass, |entry| Some(entry.pass)),
+        of(FindingVerdict::Warn, |entry| entry.warn),
+        of(FindingVerdict::Fail, |entry| entry.fail),
+        of(FindingVerdict::Na, |entry| entry.na),
+        of(FindingVerdict::Inconclusive, |entry| entry.inconclusive),
+    ]
+    .into_iter()
+    .flatten()
+}
+
 /// The catalogue as one Markdown document; `docs/checks.md` is its output.
 #[must_use]
 pub(super) fn markdown(list: &[&Check]) -> String {
-    let mut out = String::from(
+    let mut out = format!(
         "# The checks\n\nMade by `authdex checks --format markdown`; do not edit. Columns of a matrix: 2025-03-26, 2025-06-18, \
-         2025-11-25, 2026-07-28; A applies, C applies with a change, N not yet, R retired.\n",
+         2025-11-25, 2026-07-28; A applies, C applies with a change, N not yet, R retired. A verdict that is not listed never comes, \
+         but for two that hold for every check.\n\n- na: {}\n- inconclusive: {}\n",
+        entries::NA,
+        entries::INCONCLUSIVE
     );
     let mut current = None;
     for check in list {
@@ -145,8 +165,7 @@ pub(super) fn markdown(list: &[&Check]) -> String {
                 None => cite.text(),
             })
             .collect();
-        let verdicts: String = verdicts(check)
-            .into_iter()
+        let verdicts: String = own_verdicts(check)
             .map(|(verdict, means)| format!("  - {}: {means}\n", verdict.as_str()))
             .collect();
         out.push_str(&format!(
