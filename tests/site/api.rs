@@ -316,6 +316,17 @@ async fn wishes_that_cannot_be_are_refused_with_the_rule() {
         ),
         ("{}", 400, "validation"),
         ("not json", 400, "validation"),
+        // What needs an owner's word is no visitor's to ask for.
+        (
+            r#"{"url":"https://notes.demo.example/mcp","depth":"consented"}"#,
+            403,
+            "forbidden",
+        ),
+        (
+            r#"{"url":"https://notes.demo.example/mcp","depth":"deep"}"#,
+            400,
+            "validation",
+        ),
         (
             r#"{"server":"srv_00000000000000000000000000"}"#,
             404,

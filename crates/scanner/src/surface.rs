@@ -11,7 +11,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{Body, Claims, Evidence, Exchange, Obtained, Purpose, Response};
+use crate::evidence::{
+    Body, Claims, Consent, Evidence, Exchange, Obtained, Purpose, Response, Visit,
+};
 use crate::facts::sse;
 use crate::time::Millis;
 
@@ -102,9 +104,12 @@ pub fn of(evidence: &Evidence) -> Evidence {
         duration_ms: 0,
         exchanges,
         stopped: evidence.stopped,
-        consent: evidence.consent.clone(),
+        consent: evidence.consent.clone().map(|consent| Consent {
+            recorded: Millis(0),
+            ..consent
+        }),
         own_host: evidence.own_host.clone(),
-        visits: evidence.visits.clone(),
+        visits: evidence.visits.iter().map(reduce_visit).collect(),
         supplied: evidence.supplied.clone(),
         operations: evidence.operations.clone(),
         obtained: evidence
@@ -151,6 +156,21 @@ fn renumber(exchanges: &mut [Exchange]) -> impl Fn(u32) -> Option<u32> + use<> {
         exchange.follows = exchange.follows.and_then(&new_id);
     }
     new_id
+}
+
+/// Who came for what; of the time only whether it was long.
+fn reduce_visit(visit: &Visit) -> Visit {
+    Visit {
+        after_ms: 0,
+        peer: None,
+        bytes: None,
+        took_ms: if visit.took_ms > Visit::PATIENCE_MS {
+            Visit::PATIENCE_MS + 1
+        } else {
+            0
+        },
+        ..visit.clone()
+    }
 }
 
 fn reduce(exchange: &Exchange, nonce: &str) -> Exchange {

@@ -54,6 +54,11 @@ pub struct Visit {
     pub took_ms: u32,
 }
 
+impl Visit {
+    /// Who waits longer than this for a document that does not come waits for anybody.
+    pub const PATIENCE_MS: u32 = 15_000;
+}
+
 /// Kinds of credentials that an owner may supply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -35,6 +35,7 @@ struct Scan {
     sha256: String,
     surface: String,
     exchanges: Vec<exchange::View>,
+    came: Vec<exchange::Came>,
     withheld: bool,
     newer: bool,
 }
@@ -82,6 +83,11 @@ pub(crate) async fn page(
             .as_ref()
             .filter(|_| !withheld)
             .map(exchange::all)
+            .unwrap_or_default(),
+        came: evidence
+            .as_ref()
+            .filter(|_| !withheld)
+            .map(exchange::came)
             .unwrap_or_default(),
         withheld,
         newer: row

@@ -71,6 +71,36 @@ pub fn all(evidence: &Evidence) -> Vec<View> {
         .collect()
 }
 
+/// Somebody who came to our own host because of the scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Came {
+    /// What was asked for.
+    pub what: Shown,
+    /// Method.
+    pub method: Shown,
+    /// Since the start of the scan.
+    pub after: String,
+    /// How long the visitor stayed.
+    pub took: String,
+    /// What the visitor calls itself.
+    pub agent: Shown,
+}
+
+/// Everybody who came, in order; at most 100.
+#[must_use]
+pub fn came(evidence: &Evidence) -> Vec<Came> {
+    let visits = evidence.visits.iter().take(100);
+    visits
+        .map(|visit| Came {
+            what: Shown::bounded(&worded(&visit.what), 80),
+            method: Shown::bounded(&visit.method, 20),
+            after: time::brief(visit.after_ms),
+            took: time::brief(visit.took_ms),
+            agent: Shown::bounded(visit.user_agent.as_deref().unwrap_or("no name"), 120),
+        })
+        .collect()
+}
+
 fn view(exchange: &Exchange, max: usize) -> View {
     let asked = &exchange.asked;
     let path = url::Url::parse(&asked.url).map_or_else(
@@ -104,7 +134,12 @@ fn view(exchange: &Exchange, max: usize) -> View {
 
 /// Why it was asked, in words.
 fn purpose(purpose: Purpose) -> String {
-    let name = purpose.name().replace('_', " ");
+    worded(&purpose.name())
+}
+
+/// The name of a purpose in words.
+fn worded(name: &str) -> String {
+    let name = name.replace('_', " ");
     let swaps = [
         ("prm jwks", "resource key set"),
         ("prm ", "resource metadata, "),

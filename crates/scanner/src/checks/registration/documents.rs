@@ -4,14 +4,11 @@
 use crate::check::{
     Cause, Fault, Judgement, Na, Place, Unmet, Verdict, fail, inconclusive, na, warn, worst,
 };
-use crate::evidence::{CimdVariant, Purpose};
+use crate::evidence::{CimdVariant, Purpose, Visit};
 use crate::facts::Facts;
 use crate::facts::authorize::Landing;
 use crate::facts::client_documents::{Taken, Tried};
 use crate::spec::Revision;
-
-/// A fetcher that has not gone away by then waits for whoever wants it to.
-const PATIENCE_MS: u32 = 15_000;
 
 /// The server of this column says that it resolves documents, and it is the one that was asked.
 fn asked(facts: &Facts<'_>, revision: Revision) -> Result<(), Unmet> {
@@ -351,15 +348,12 @@ fn stalling(facts: &Facts<'_>, _good: &Tried<'_, '_>) -> Result<Option<Found>, U
         .map(|visit| visit.took_ms)
         .max();
     match longest {
-        Some(took) if took > PATIENCE_MS => {
+        Some(took) if took > Visit::PATIENCE_MS => {
             let answer = facts.first_hop(Purpose::Cimd(CimdVariant::Stalling));
             let at = answer.map_or(0, |answer| answer.exchange.id);
             Ok(Some(Found::Warn(Fault::new(
                 "slow_abort",
-                format!(
-                    "a document that does not come is waited for {} seconds",
-                    took / 1000
-                ),
+                "a document that does not come is waited for longer than 15 seconds",
                 Place::new(at, "timing"),
             ))))
         }

@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     server: Option<String>,
     /// Seconds that an answer may be old; 0 insists on a new scan.
     max_age: Option<i64>,
+    /// How much may be sent: what this installation sends anyway, or nothing is sent at all.
+    depth: Option<String>,
 }
 
 /// `POST /scans`
@@ -38,6 +40,9 @@ pub(crate) async fn ask(
         problem.detail = detail.into();
         AppError::from(problem)
     })?;
+    if let Some(depth) = &wanted.depth {
+        admissible(&app, depth)?;
+    }
     let asked = match (&wanted.server, &wanted.url) {
         (Some(server), _) => wish::by_server(&app, server).await?,
         (None, Some(url)) => wish::by_url(&app, url).await?,
@@ -46,6 +51,26 @@ pub(crate) async fn ask(
         }
     };
     answer(&app, &asked, wanted.max_age == Some(0))
+}
+
+/// Whether a visitor may ask for this depth: never for one that needs an owner's word.
+fn admissible(app: &AppState, depth: &str) -> Result<(), AppError> {
+    match depth {
+        "passive" | "standard" => Ok(()),
+        "consented" | "credentialed" => {
+            let why = if app.settings.public {
+                "Such a scan needs a proof that the hosts are yours, which this version cannot take."
+            } else {
+                "Such a scan is started by the owner: authdex scan --depth consented --owned HOST."
+            };
+            let title = "This depth is not scanned on request";
+            Err(Problem::new("forbidden", StatusCode::FORBIDDEN, title, why).into())
+        }
+        _ => Err(AppError::validation(
+            "/depth",
+            "One of passive, standard, consented, credentialed.",
+        )),
+    }
 }
 
 fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response, AppError> {
@@ -356,8 +381,11 @@ pub(crate) async fn evidence(
     Ok(response)
 }
 
-/// Evidence as published: without the addresses that answered.
+/// Evidence as published: without the addresses that answered or came to fetch.
 pub(crate) fn public(mut evidence: Evidence) -> Evidence {
+    for visit in &mut evidence.visits {
+        visit.peer = None;
+    }
     for exchange in &mut evidence.exchanges {
         if let Ok(response) = &mut exchange.got {
             response.peer = None;
