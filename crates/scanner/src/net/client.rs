@@ -15,6 +15,7 @@ use super::doors::{self, Door, Doors};
 use super::guard::Rule;
 use super::pace::{Place, Turn};
 use super::release::Places;
+use super::retry::retry_after;
 use super::settings::Settings;
 use super::vault::Vault;
 use super::{Shared, capture, failure, read, vault};
@@ -24,7 +25,6 @@ use crate::evidence::{
 use crate::plan::{self, Ask, Read};
 use crate::redact;
 use crate::target::Target;
-use crate::time::Millis;
 
 /// The header that names a legacy session.
 const SESSION: &str = "mcp-session-id";
@@ -496,39 +496,6 @@ fn basic(client: &str, secret: &str) -> String {
     )
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3): seconds or a date.
-pub(super) fn retry_after(value: &str, now: Millis) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = chrono::DateTime::parse_from_rfc2822(value.trim()).ok()?;
-    let left = Millis(until.timestamp_millis()).since(now);
-    Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
-}
-
 pub(super) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::retry_after;
-    use crate::time::Millis;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = Millis::parse_rfc3339("2026-11-25T00:00:00Z").unwrap();
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(
-            retry_after("Wed, 25 Nov 2026 00:01:00 GMT", now),
-            Some(Duration::from_secs(60))
-        );
-        assert_eq!(
-            retry_after("Tue, 24 Nov 2026 00:01:00 GMT", now),
-            Some(Duration::ZERO)
-        );
-        assert_eq!(retry_after("soon", now), None);
-    }
 }

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::doors::{Door, Doors};
 use super::settings::{EndpointHeader, Settings};
-use super::{NetError, Shared, client};
+use super::{NetError, Shared, retry};
 use crate::evidence::Failure;
 use crate::time::Millis;
 
@@ -221,7 +221,7 @@ impl Walk {
                 .headers()
                 .get(RETRY_AFTER)
                 .and_then(|value| value.to_str().ok())
-                .and_then(|value| client::retry_after(value, settings.clock.now()));
+                .and_then(|value| retry::retry_after(value, settings.clock.now()));
             turn.answered(status, wait);
             match status {
                 200 => self.read(&mut response).await,

@@ -21,6 +21,7 @@ mod own;
 pub mod pace;
 mod read;
 mod release;
+mod retry;
 mod round;
 mod settings;
 mod shared;
