@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    ACCEPT, COOKIE, FROM, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
+use super::cookies::Cookies;
 use super::doors::{self, Door, Doors};
 use super::guard::Rule;
 use super::pace::{Place, Turn};
@@ -42,6 +43,7 @@ pub(super) struct Client<'s> {
     pub(super) sessions: Mutex<BTreeMap<ExchangeId, HeaderValue>>,
     /// What deeper questions need and the record does not keep.
     pub(super) vault: Vault,
+    pub(super) cookies: Cookies,
     /// Where secrets may go.
     pub(super) places: Mutex<Places>,
     /// The probe values of this scan.
@@ -83,6 +85,7 @@ impl<'s> Client<'s> {
                 .collect(),
             sessions: Mutex::default(),
             vault: Vault::default(),
+            cookies: Cookies::default(),
             places: Mutex::default(),
             nonce: Mutex::default(),
             creating: watch::channel(0).0,
@@ -164,6 +167,7 @@ impl<'s> Client<'s> {
                 let headers = response.headers();
                 // First of all, so that what is recorded of it is blanked.
                 self.vault.keep_location(ask.purpose, id, &url, headers);
+                self.cookies.keep(ask, id, headers);
                 let head = self.head(&url, &door, &response);
                 self.keep_session(id, headers);
                 if let Some(turn) = &turn {
@@ -290,6 +294,9 @@ impl<'s> Client<'s> {
             if let Some(value) = value {
                 headers.append(HeaderName::from_static(name), value);
             }
+        }
+        if let Some(cookies) = self.cookies.of(ask) {
+            headers.insert(COOKIE, cookies);
         }
         headers
             .entry(ACCEPT)

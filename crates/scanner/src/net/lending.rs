@@ -84,6 +84,7 @@ impl Client<'_> {
     /// Exchanges got other numbers.
     pub(super) fn renumber(&self, numbers: &BTreeMap<ExchangeId, ExchangeId>) {
         self.vault.renumber(numbers);
+        self.cookies.renumber(numbers);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         *sessions = std::mem::take(&mut *sessions)
             .into_iter()

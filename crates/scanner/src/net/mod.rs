@@ -8,6 +8,7 @@
 
 mod capture;
 mod client;
+mod cookies;
 mod discover;
 mod doors;
 mod failure;

@@ -200,22 +200,34 @@ pub(super) fn any_port(facts: &Facts<'_>, revision: Revision) -> Judgement {
         }
         Landing::Upstream(_) if landed.same_as(&control) => Ok(Verdict::Pass),
         Landing::Page(_) | Landing::Upstream(_) => inconclusive(Cause::Other("other_page")),
-        Landing::LocalError(error) if blames_redirect(error) => fail(
-            Fault::new(
-                "port_compared",
-                format!(
-                    "The registered redirect on another port is refused with {}; on its own port \
-                     it leads to {}.",
-                    landed.brief(),
-                    control.brief()
-                ),
-                landed.place(),
-            )
-            .and(control.place()),
-        ),
+        Landing::LocalError(error) if blames_redirect(error) => {
+            fail(port_compared(&landed, &control))
+        }
         Landing::LocalError(_) => inconclusive(Cause::Other("no_reason")),
+        // Told to the very redirect that it refuses.
+        Landing::Error(to)
+            if to
+                .values("error_description")
+                .any(|says| says.to_ascii_lowercase().contains("redirect")) =>
+        {
+            fail(port_compared(&landed, &control))
+        }
         Landing::Error(_) | Landing::Bare(_) => inconclusive(Cause::Other("error_response")),
     }
+}
+
+fn port_compared(landed: &Landed<'_, '_>, control: &Landed<'_, '_>) -> Fault {
+    Fault::new(
+        "port_compared",
+        format!(
+            "The registered redirect on another port is refused with {}; on its own port it leads \
+             to {}.",
+            landed.brief(),
+            control.brief()
+        ),
+        landed.place(),
+    )
+    .and(control.place())
 }
 
 fn blames_redirect(error: &LocalError) -> bool {

@@ -178,9 +178,6 @@ fn password(answer: &Answer<'_>, found: &mut Found) {
     }
     match code.as_deref() {
         None | Some("unsupported_grant_type" | "unauthorized_client" | "invalid_client") => (),
-        Some("invalid_request") => {
-            found.unclear(Unmet::Inconclusive(Cause::Other("password_unclear")));
-        }
         Some(other) => found.warns.push(Fault::new(
             "password_error",
             format!(

@@ -199,6 +199,26 @@ pub(super) const CASES: &[Case] = &[
         Expect::Fail("port_compared"),
         || signs_in(Fault::PortCompared),
     ),
+    case(
+        "authz-loopback-any-port",
+        Expect::Fail("port_compared"),
+        // Told to the very redirect that is refused.
+        || {
+            authorizing_but(Login::SignIn, &[], |world| {
+                world.purpose(
+                    Purpose::Authorize(AuthorizeVariant::LoopbackPort),
+                    crate::checks::testkit::response(
+                        302,
+                        &[(
+                            "location",
+                            "http://127.0.0.1:49152/callback?error=invalid_request&error_description=Unregistered+redirect_uri",
+                        )],
+                        "",
+                    ),
+                );
+            })
+        },
+    ),
     case("authz-loopback-any-port", Expect::Inconclusive, || {
         but(
             AuthorizeVariant::LoopbackPort,

@@ -105,14 +105,18 @@ pub(super) const CASES: &[Case] = &[
             );
         })
     }),
-    case("token-endpoint-errors", Expect::Inconclusive, || {
-        probe(
-            TokenProbe::Password,
-            400,
-            JSON,
-            r#"{"error":"invalid_request"}"#,
-        )
-    }),
+    case(
+        "token-endpoint-errors",
+        Expect::Warn("password_error"),
+        || {
+            probe(
+                TokenProbe::Password,
+                400,
+                JSON,
+                r#"{"error":"invalid_request"}"#,
+            )
+        },
+    ),
     case("token-endpoint-errors", Expect::Inconclusive, || {
         authorizing_but(Login::SignIn, &[], |world| {
             world.purpose(
