@@ -133,12 +133,15 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     {
         out.push(("Authorization server", Shown::new(&server.host).to_string()));
     }
-    out.push(("MCP server", points(grade.sub.resource)));
+    out.push(("Score, MCP server", points(grade.sub.resource)));
     out.push((
-        "Its authorization server",
+        "Score, its authorization server",
         points(grade.sub.authorization_server),
     ));
-    out.push(("Scanned", report.started.clone()));
+    out.push((
+        "Scanned",
+        report.started.replace('T', " ").replace('Z', " UTC"),
+    ));
     out.push((
         "We sent",
         format!(

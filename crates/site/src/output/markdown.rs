@@ -94,7 +94,7 @@ fn one(out: &mut String, subject: &Subject, level: &str) {
             out.push_str(&format!(
                 "- {}: {}\n",
                 code(&view.check),
-                escape(view.detail.as_str())
+                ours(view.detail.as_str())
             ));
         }
         out.push('\n');
@@ -175,7 +175,7 @@ fn trouble(out: &mut String, view: &View, policy: &Policy) {
     });
     out.push_str(&format!(
         "  - Seen: {}{place}\n",
-        escape(view.detail.as_str())
+        ours(view.detail.as_str())
     ));
     if !view.fix.is_empty() {
         out.push_str(&format!("  - Fix: {}\n", ours(view.fix)));
@@ -279,7 +279,7 @@ pub fn difference(difference: &Difference<'_>) -> String {
     out
 }
 
-/// A sentence of ours, whose code stands between backticks.
+/// A sentence whose code stands between backticks; both parts stay what they are.
 fn ours(text: &str) -> String {
     crate::view::text::pieces(text)
         .map(|piece| {
