@@ -173,7 +173,9 @@ fn walk(
     }
 }
 
-fn complete(name: &str, values: &[Value]) {
+/// Fails unless the schema of that name lists exactly the members that the values have.
+#[track_caller]
+pub(crate) fn complete(name: &str, values: &[Value]) {
     let root = schema(name);
     let mut seen = BTreeMap::new();
     for value in values {

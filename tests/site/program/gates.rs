@@ -131,6 +131,9 @@ async fn reports_of_another_rubric_are_no_baseline_and_bundles_are_graded_again(
     run(sample.path(), &["diff", "old.json", "a.zip"]).said(2, &["2025.9", "bundle"]);
     // The report inside a bundle may be of any rubric: the evidence counts.
     let members = unpacked(&sample.path().join("a.zip"));
+    let manifest: Value = serde_json::from_str(&members[0].1).expect("JSON");
+    crate::formats::schema::fits("bundle-1", &manifest);
+    crate::formats::schema::complete("bundle-1", &[manifest]);
     let changed: Vec<(String, String)> = members
         .into_iter()
         .map(|(name, text)| {
