@@ -137,7 +137,7 @@ pub(super) const CASES: &[Case] = &[
         || {
             authorizing_but(Login::SignIn, &[], |world| {
                 world.asm(|asm| {
-                    asm["authorization_endpoint"] = json!("http://id.example.com/authorize")
+                    asm["authorization_endpoint"] = json!("http://id.example.com/authorize");
                 });
             })
         },
