@@ -10,6 +10,7 @@ mod api;
 mod consented;
 mod formats;
 mod guards;
+mod login;
 mod owner;
 mod pages;
 mod program;

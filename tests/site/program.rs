@@ -73,7 +73,7 @@ impl From<Output> for Ran {
 }
 
 /// The program with a clean environment, in a folder of the test.
-pub(super) fn authdex(folder: &Path) -> Command {
+pub(crate) fn authdex(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authdex"));
     command
         .current_dir(folder)

@@ -5,15 +5,18 @@
 
 pub mod api;
 mod assets;
+pub mod browser;
 mod cache;
 mod catalogue;
 pub mod cli;
 mod compare;
 pub mod config;
+pub mod credentials;
 pub mod error;
 pub mod jobs;
 mod layers;
 mod limits;
+pub mod login;
 pub mod output;
 pub mod own_host;
 mod pages;

@@ -87,6 +87,7 @@ async fn what_is_sent_is_said_first_and_the_own_host_is_fetched_from() {
                 &format!("--own-host-listen={at}"),
                 "--own-host-cert=own.pem",
                 "--own-host-key=own.key",
+                "--watch=0",
             ],
         ),
     )

@@ -9,6 +9,7 @@
 mod capture;
 mod client;
 mod cookies;
+mod direct;
 mod discover;
 mod doors;
 mod failure;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use tracing::Instrument;
 use url::Url;
 
+pub use direct::{Post, Posted};
 pub use discover::{Batch, Registry, Walk};
 pub use guard::Guard;
 pub use own::{Browser, Credentials, OwnHost, OwnHosting, SuppliedValue};

@@ -97,6 +97,11 @@ pub(super) fn announce(depth: Depth, consent: &Consent, own_host: Option<&OwnHos
             "authorization requests with client documents of our own host",
         );
     }
+    if depth >= Depth::Credentialed {
+        sends.push(
+            "your tokens to the MCP endpoint, your codes and refresh tokens to the token endpoint",
+        );
+    }
     super::tell(format_args!(
         "Depth {} sends: {}. To {} and to no other host ({}).",
         depth.as_str(),

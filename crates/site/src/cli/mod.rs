@@ -9,8 +9,10 @@ mod demo;
 mod gating;
 mod health;
 pub(crate) mod import;
+mod login;
 mod naming;
 mod offline;
+mod owner;
 mod printing;
 mod profiles;
 mod scan;
@@ -157,6 +159,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Scan servers now and print reports; needs no database
     Scan(Box<scan::ScanArgs>),
+    /// Obtain a token the way a strict client does, telling every step
+    Login(login::LoginArgs),
     /// Scan everything that is due once, with progress, then exit
     Crawl(crawl::CrawlArgs),
     /// Add servers from a registry, a saved dump, CSV, a list or a client configuration
@@ -302,6 +306,7 @@ fn one_line(error: &anyhow::Error) -> String {
 async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Scan(args) => scan::run(*args, cli.config.as_deref()).await,
+        Command::Login(args) => login::run(args).await,
         Command::Grade(args) => offline::grade(&args, cli.config.as_deref()),
         Command::Diff(args) => offline::diff(&args, cli.config.as_deref()).await,
         Command::Checks(args) => catalogue::checks(&args),

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::deeper::{self, DeeperArgs};
 use super::gating::{Gating, Loaded};
 use super::naming::Naming;
+use super::owner::{self, OwnerArgs};
 use super::printing::Printing;
 use super::{Ended, Exit, Outcome};
 use crate::output::bundle::{self, BundleError};
@@ -79,6 +80,8 @@ pub(super) struct ScanArgs {
     timeout: Option<u32>,
     #[command(flatten)]
     deeper: DeeperArgs,
+    #[command(flatten)]
+    owner: OwnerArgs,
     /// Targets at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=500))]
     concurrency: u16,
@@ -131,6 +134,7 @@ pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
         // Repetitions are spread for the sake of strangers' machines.
         settings.limits.repeat_gap_ms = 0;
     }
+    owner::lend(&args.owner, depth, &mut settings)?;
     if let Some(consent) = consent {
         deeper::announce(depth, &consent, own_host.as_ref().map(|(own, _)| own));
         settings.consent = Some(consent);
