@@ -48,7 +48,7 @@ async fn report(guard: Guard, modern: bool, legacy: bool) -> Report {
         .map(|rule| rule.parse::<ConnectTo>().unwrap())
         .collect();
     let scanner = NetScanner::new(settings).await.unwrap();
-    let target = Target::of(&format!("https://{HOST}/mcp"));
+    let target = Target::of(format!("https://{HOST}/mcp"));
     let evidence: Evidence = scanner.scan(&target, "scn_eras").await;
     grade(&evidence, rubric::current())
 }

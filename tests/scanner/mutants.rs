@@ -71,7 +71,7 @@ async fn scan(world: World) -> Evidence {
         .map(|rule| rule.parse::<ConnectTo>().unwrap())
         .collect();
     let scanner = NetScanner::new(settings).await.unwrap();
-    let target = Target::of(&format!("https://{HOST}/mcp"));
+    let target = Target::of(format!("https://{HOST}/mcp"));
     scanner.scan(&target, "scn_mutant").await
 }
 

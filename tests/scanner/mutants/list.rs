@@ -351,8 +351,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "resource-with-fragment",
         |world| {
             prm(world, |prm| {
-                prm["resource"] = json!(format!("https://{HOST}/mcp#tools"))
-            })
+                prm["resource"] = json!(format!("https://{HOST}/mcp#tools"));
+            });
         },
         &[
             ("prm-resource-syntax", "fail"),
@@ -365,8 +365,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "resource-foreign",
         |world| {
             prm(world, |prm| {
-                prm["resource"] = json!("https://notes.elsewhere.example/mcp")
-            })
+                prm["resource"] = json!("https://notes.elsewhere.example/mcp");
+            });
         },
         &[
             ("prm-resource-same-origin", "fail"),
@@ -377,8 +377,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "resource-parent",
         |world| {
             prm(world, |prm| {
-                prm["resource"] = json!(format!("https://{HOST}"))
-            })
+                prm["resource"] = json!(format!("https://{HOST}"));
+            });
         },
         &[("prm-resource-identical", "warn")],
     ),
@@ -386,8 +386,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "resource-trailing-slash",
         |world| {
             prm(world, |prm| {
-                prm["resource"] = json!(format!("https://{HOST}/mcp/"))
-            })
+                prm["resource"] = json!(format!("https://{HOST}/mcp/"));
+            });
         },
         &[
             ("prm-resource-identical", "warn"),
@@ -426,8 +426,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "bearer-in-query",
         |world| {
             prm(world, |prm| {
-                prm["bearer_methods_supported"] = json!(["header", "query"])
-            })
+                prm["bearer_methods_supported"] = json!(["header", "query"]);
+            });
         },
         &[("prm-bearer-methods", "fail")],
     ),
@@ -450,8 +450,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "offline-access",
         |world| {
             prm(world, |prm| {
-                prm["scopes_supported"] = json!(["mcp:use", "offline_access"])
-            })
+                prm["scopes_supported"] = json!(["mcp:use", "offline_access"]);
+            });
         },
         &[("scope-no-offline-access", "warn")],
     ),
@@ -494,8 +494,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "issuer-slash",
         |world| {
             asm(world, |asm| {
-                asm["issuer"] = json!(format!("https://{ISSUER}/"))
-            })
+                asm["issuer"] = json!(format!("https://{ISSUER}/"));
+            });
         },
         &[("asm-issuer-identical", "fail")],
     ),
@@ -512,8 +512,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "plain-only",
         |world| {
             asm(world, |asm| {
-                asm["code_challenge_methods_supported"] = json!(["plain"])
-            })
+                asm["code_challenge_methods_supported"] = json!(["plain"]);
+            });
         },
         &[("pkce-s256", "fail"), ("pkce-no-plain", "warn")],
     ),
@@ -521,8 +521,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "plain-too",
         |world| {
             asm(world, |asm| {
-                asm["code_challenge_methods_supported"] = json!(["S256", "plain"])
-            })
+                asm["code_challenge_methods_supported"] = json!(["S256", "plain"]);
+            });
         },
         &[("pkce-no-plain", "warn")],
     ),
@@ -530,8 +530,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "s256-in-lower-case",
         |world| {
             asm(world, |asm| {
-                asm["code_challenge_methods_supported"] = json!(["s256"])
-            })
+                asm["code_challenge_methods_supported"] = json!(["s256"]);
+            });
         },
         &[("pkce-s256", "fail")],
     ),
@@ -544,8 +544,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "token-endpoint-over-http",
         |world| {
             asm(world, |asm| {
-                asm["token_endpoint"] = json!(format!("http://{ISSUER}/token"))
-            })
+                asm["token_endpoint"] = json!(format!("http://{ISSUER}/token"));
+            });
         },
         &[("asm-endpoints-https", "fail")],
     ),
@@ -581,8 +581,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "no-iss",
         |world| {
             asm(world, |asm| {
-                remove(asm, "authorization_response_iss_parameter_supported")
-            })
+                remove(asm, "authorization_response_iss_parameter_supported");
+            });
         },
         &[("asm-iss-parameter", "warn")],
     ),
@@ -601,8 +601,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "no-registration",
         |world| {
             asm(world, |asm| {
-                remove(asm, "client_id_metadata_document_supported")
-            })
+                remove(asm, "client_id_metadata_document_supported");
+            });
         },
         &[
             ("reg-cimd-advertised", "warn"),

@@ -302,9 +302,11 @@ impl<'s> Client<'s> {
             .entry(ACCEPT)
             .or_insert(HeaderValue::from_static("*/*"));
         let mut added = self.add_operators(&mut headers, url, door);
-        added.extend(ask.headers.iter().filter_map(|(name, value)| {
-            matches!(value, plan::HeaderValue::Secret(_)).then(|| HeaderName::from_static(name))
-        }));
+        let secret = ask
+            .headers
+            .iter()
+            .filter(|(_, value)| matches!(value, plan::HeaderValue::Secret(_)));
+        added.extend(secret.map(|(name, _)| HeaderName::from_static(name)));
         Sending {
             ask,
             url: sent,

@@ -47,7 +47,7 @@ fn sessionless() -> World {
         |response| {
             response
                 .headers
-                .retain(|(name, _)| name != "mcp-session-id")
+                .retain(|(name, _)| name != "mcp-session-id");
         },
     );
     world
