@@ -448,11 +448,11 @@ async fn no_credential_is_kept_or_logged() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || log.clone())
         .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: interest in events is remembered across threads.
+    tracing::subscriber::set_global_default(subscriber).expect("the only one");
     let settings = scene.settings();
     let mut said = format!("{:?}", settings.credentials);
     let evidence = scene.scan_with(settings).await;
-    drop(guard);
     let report = grade(&evidence, rubric::current());
     said.push_str(&String::from_utf8(evidence.encode().expect("encoded")).expect("text"));
     said.push_str(&serde_json::to_string(&report).expect("encoded"));

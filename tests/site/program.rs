@@ -2,6 +2,7 @@
 
 mod bundles;
 mod consented;
+mod credentialed;
 mod documents;
 mod engines;
 mod exits;

@@ -433,7 +433,7 @@ fn code(back: &Url, found: &Found, steps: &mut Steps<'_>) -> Result<String, Stop
             "The response does not say which issuer answers.",
         ),
         [iss] if *iss == found.issuer => {
-            steps.ok("iss", "The response is of the issuer that was asked.")
+            steps.ok("iss", "The response is of the issuer that was asked.");
         }
         [iss, ..] => {
             return steps.stop(

@@ -105,7 +105,7 @@ pub(super) async fn run(args: LoginArgs) -> Outcome {
         open: owner::opener(args.no_browser),
     };
     let done = login(&scanner, &evidence, &options, &|step| {
-        super::tell(line(step))
+        super::tell(line(step));
     })
     .await;
     if args.format.is_some() {

@@ -111,8 +111,8 @@ fn unchallenged() -> World {
     world
 }
 
-fn claims(audience: serde_json::Value, life: i64) -> World {
-    let body = json!({ "access_token": token(&audience, life), "token_type": "Bearer" });
+fn claims(audience: &serde_json::Value, life: i64) -> World {
+    let body = json!({ "access_token": token(audience, life), "token_type": "Bearer" });
     owned_but(
         Purpose::Redeem(Use::Token),
         super::super::testkit::document(body),
@@ -333,7 +333,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("token-lifetime", Expect::Warn("hours"), || expires_in(7200)),
     case("token-lifetime", Expect::Warn("expires_in_missing"), || {
-        claims(ENDPOINT.into(), 300)
+        claims(&ENDPOINT.into(), 300)
     }),
     case("token-lifetime", Expect::Fail("days"), || {
         expires_in(90_000)
@@ -396,12 +396,12 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("ri-token-audience", Expect::Pass, World::owned),
     case("ri-token-audience", Expect::Pass, || {
-        claims(json!([ENDPOINT, "https://id.example.com/userinfo"]), 300)
+        claims(&json!([ENDPOINT, "https://id.example.com/userinfo"]), 300)
     }),
     case(
         "ri-token-audience",
         Expect::Warn("other_identifier"),
-        || claims("project-1".into(), 300),
+        || claims(&"project-1".into(), 300),
     ),
     case(
         "ri-token-audience",
@@ -409,15 +409,15 @@ pub(in crate::checks) const CASES: &[Case] = &[
         || redeemed(Use::OtherResource),
     ),
     case("ri-token-audience", Expect::Fail("no_audience"), || {
-        claims(json!([]), 300)
+        claims(&json!([]), 300)
     }),
     case(
         "ri-token-audience",
         Expect::Fail("further_audience"),
-        || claims(json!([ENDPOINT, "https://api.example.org"]), 300),
+        || claims(&json!([ENDPOINT, "https://api.example.org"]), 300),
     ),
     case("ri-token-audience", Expect::Fail("other_audience"), || {
-        claims("https://api.example.org".into(), 300)
+        claims(&"https://api.example.org".into(), 300)
     }),
     case(
         "ri-token-audience",

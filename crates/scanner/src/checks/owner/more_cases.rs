@@ -63,7 +63,7 @@ fn lists(one: &Value, other: &Value) -> World {
     world
 }
 
-fn list(tools: Value, scope: Option<&str>) -> Value {
+fn list(tools: &Value, scope: Option<&str>) -> Value {
     let mut list = json!({ "resultType": "complete", "tools": tools });
     if let Some(scope) = scope {
         list["cacheScope"] = scope.into();
@@ -225,13 +225,13 @@ pub(in crate::checks) const CASES: &[Case] = &[
     // --- caches -----------------------------------------------------------------------------
     case("cache-scope-private", Expect::Pass, World::owned),
     case("cache-scope-private", Expect::Pass, || {
-        let same = list(json!([1]), Some("public"));
+        let same = list(&json!([1]), Some("public"));
         lists(&same, &same)
     }),
     case("cache-scope-private", Expect::Fail("public"), || {
         lists(
-            &list(json!([1]), Some("public")),
-            &list(json!([]), Some("public")),
+            &list(&json!([1]), Some("public")),
+            &list(&json!([]), Some("public")),
         )
     }),
     case("cache-scope-private", Expect::Fail("public"), || {
@@ -247,11 +247,11 @@ pub(in crate::checks) const CASES: &[Case] = &[
         world
     }),
     case("cache-scope-private", Expect::Warn("over_cautious"), || {
-        let same = list(json!([1]), Some("private"));
+        let same = list(&json!([1]), Some("private"));
         lists(&same, &same)
     }),
     case("cache-scope-private", Expect::Warn("hint_missing"), || {
-        lists(&list(json!([1]), None), &list(json!([]), None))
+        lists(&list(&json!([1]), None), &list(&json!([]), None))
     }),
     case("cache-scope-private", Expect::Inconclusive, || {
         at(Probe::OtherHello, status(401))
