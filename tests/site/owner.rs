@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scanner::evidence::{
-    CodeUse, Consent, Credential, Depth, Evidence, Operation, Operations, OwnerProbe, Purpose,
+    CodeUse, Consent, Credential, Depth, Evidence, Failure, Operation, Operations, OwnerProbe,
+    Purpose,
 };
 use scanner::fleet::Fleet;
 use scanner::fleet::authorization::{Fault, Login};
@@ -409,6 +410,55 @@ async fn finer_flaws_are_told_apart() {
             "{line}: {verdicts:#?}"
         );
     }
+}
+
+/// The certificate does not validate: the scan goes on, and nothing of the owner is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lent_over_a_connection_that_does_not_validate() {
+    let scene = Scene::of(&[], &[]).await;
+    let mut settings = scene.settings();
+    settings.extra_roots = Vec::new();
+    let lent = credentials(&scene.ledger);
+    let mut supplied = Credentials::default();
+    for (kind, value) in &lent {
+        let value = value.clone();
+        supplied.insert(
+            *kind,
+            SuppliedValue {
+                value,
+                ..SuppliedValue::default()
+            },
+        );
+    }
+    settings.credentials = supplied;
+    let evidence = scene.scan_with(settings).await;
+    let seen = scene.fleet.seen();
+    assert!(seen.iter().any(|seen| seen.host == SERVER));
+    for seen in &seen {
+        let all = format!("{} {} {:?}", seen.path, seen.body, seen.headers);
+        for value in lent.values() {
+            assert!(
+                !all.contains(value.as_str()),
+                "{} {}",
+                seen.method,
+                seen.path
+            );
+        }
+        assert!(!all.contains("fc_") && !all.contains("fr_"), "{all}");
+    }
+    let discover = evidence
+        .exchanges
+        .iter()
+        .find(|exchange| exchange.purpose == Purpose::Owner(OwnerProbe::Discover))
+        .expect("planned");
+    assert_eq!(discover.got, Err(Failure::Blocked("secret".into())));
+    let verdicts = all(&evidence);
+    assert!(
+        verdicts
+            .iter()
+            .any(|line| line.starts_with("token-query-refused inconclusive")),
+        "{verdicts:#?}"
+    );
 }
 
 #[derive(Clone, Default)]
