@@ -29,14 +29,19 @@ pub type Open = Arc<dyn Fn(&Url) + Send + Sync>;
 #[derive(Clone)]
 pub struct LoopbackBrowser {
     open: Open,
+    tell: fn(&str),
     patience: Duration,
 }
 
 impl LoopbackBrowser {
-    /// Shows requests with `open`, and waits for `patience`.
+    /// Shows requests with `open`, waits for `patience`, and tells what is in the way.
     #[must_use]
-    pub fn new(open: Open, patience: Duration) -> Self {
-        Self { open, patience }
+    pub fn new(open: Open, patience: Duration, tell: fn(&str)) -> Self {
+        Self {
+            open,
+            tell,
+            patience,
+        }
     }
 }
 
@@ -50,10 +55,21 @@ impl Browser for LoopbackBrowser {
             let redirect = Url::parse(&param("redirect_uri")?).ok()?;
             let state = param("state")?.into_owned();
             if redirect.scheme() != "http" || redirect.host_str() != Some("127.0.0.1") {
+                (self.tell)(
+                    "No sign-in: the client's redirect is not http://127.0.0.1 with a port, so nothing here can receive it.",
+                );
                 return None;
             }
             let address = format!("127.0.0.1:{}", redirect.port()?);
-            let listener = TcpListener::bind(address).await.ok()?;
+            let listener = match TcpListener::bind(&address).await {
+                Ok(listener) => listener,
+                Err(error) => {
+                    (self.tell)(&format!(
+                        "No sign-in: listening on {address}, where the client's redirect leads: {error}"
+                    ));
+                    return None;
+                }
+            };
             (self.open)(&request);
             await_redirect(&listener, &redirect, &state, self.patience).await
         })

@@ -62,16 +62,28 @@ pub(super) fn lend(
     if args.login {
         settings.timeouts.scan += browser::PATIENCE * LOGINS;
         let open = opener(args.no_browser);
-        settings.browser = Some(Arc::new(LoopbackBrowser::new(open, browser::PATIENCE)));
+        settings.browser = Some(Arc::new(LoopbackBrowser::new(
+            open,
+            browser::PATIENCE,
+            tell,
+        )));
     }
     Ok(())
 }
 
+fn tell(line: &str) {
+    super::tell(line);
+}
+
+impl OwnerArgs {
+    /// Scans at a time: every sign-in comes back to the same port.
+    pub(super) fn concurrency(&self, wanted: u16) -> usize {
+        if self.login { 1 } else { usize::from(wanted) }
+    }
+}
+
 /// How addresses are shown to whoever signs in.
 pub(super) fn opener(print: bool) -> browser::Open {
-    fn tell(line: &str) {
-        super::tell(line);
-    }
     if print {
         browser::printed(tell)
     } else {

@@ -166,7 +166,7 @@ pub(super) async fn run(mut args: ScanArgs, config: Option<&Path>) -> Outcome {
                 (position, evidence)
             }
         })
-        .buffer_unordered(usize::from(args.concurrency));
+        .buffer_unordered(args.owner.concurrency(args.concurrency));
     while let Some((position, evidence)) = scans.next().await {
         finishing.one(position, &evidence)?;
     }
