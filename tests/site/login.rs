@@ -7,16 +7,20 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scanner::evidence::Depth;
+use scanner::check::Verdict;
+use scanner::checks;
+use scanner::evidence::{CodeUse, Consent, Depth, Purpose};
+use scanner::facts::Facts;
 use scanner::fleet::Fleet;
 use scanner::fleet::authorization::Fault;
 use scanner::fleet::tokens;
 use scanner::fleet::world::World;
 use scanner::net::{NetScanner, Pace, Rates, Retries, Settings};
 use scanner::scan::Scan as _;
+use scanner::spec::Revision;
 use scanner::target::Target;
-use scanner::time::SystemClock;
-use site::browser::Open;
+use scanner::time::{Millis, SystemClock};
+use site::browser::{LoopbackBrowser, Open};
 use site::login::{Client, Ending, Login, Options, login};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -354,4 +358,51 @@ fn secrets_are_no_arguments() {
         said.contains("@env:NAME") && !said.contains("canary"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_lets_its_owner_sign_in() {
+    let fleet = fleet_of(&[], |_| ()).await;
+    let mut settings = settings(&fleet);
+    settings.limits.depth = Depth::Credentialed;
+    settings.limits.consented_requests = 300;
+    settings.consent = Some(Consent {
+        hosts: vec![SERVER.into(), ISSUER.into()],
+        basis: "test".into(),
+        recorded: Millis(0),
+    });
+    let browser =
+        LoopbackBrowser::new(Web::of(&fleet).browser(), Duration::from_secs(20), |line| {
+            panic!("{line}")
+        });
+    settings.browser = Some(Arc::new(browser));
+    let scanner = NetScanner::new(settings).await.expect("a scanner");
+    let evidence = scanner.scan(&Target::of(URL), "").await;
+    let logins: Vec<_> = evidence
+        .exchanges
+        .iter()
+        .filter(|exchange| matches!(exchange.purpose, Purpose::Login(_)))
+        .collect();
+    assert!(logins.len() >= 5, "{}", logins.len());
+    for login in logins {
+        let response = login.got.as_ref().expect("a redirect");
+        assert_eq!((response.status, response.http.as_str()), (302, "browser"));
+        let location = response.header("location").expect("a place");
+        assert!(location.contains("code=[redacted"), "{location}");
+    }
+    let facts = Facts::new(&evidence);
+    assert!(facts.has_token(CodeUse::Token));
+    for check in [
+        "code-single-use",
+        "pkce-verifier-enforced",
+        "refresh-rotation",
+    ] {
+        let check = checks::by_id(check).expect("a check");
+        let said = checks::judge(check, &facts, Revision::HEADLINE);
+        assert_eq!(said, Ok(Verdict::Pass), "{}", check.id);
+    }
+    // Without a token of the owner, the one that the sign-in brought is the valid one.
+    let query = checks::by_id("token-query-refused").expect("a check");
+    let said = checks::judge(query, &facts, Revision::HEADLINE);
+    assert_eq!(said, Ok(Verdict::Pass));
 }

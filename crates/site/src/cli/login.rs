@@ -95,6 +95,7 @@ pub(super) async fn run(args: LoginArgs) -> Outcome {
     let client = client(&args).map_err(Ended::usage)?;
     let settings = settings(&args).map_err(Ended::usage)?;
     let scanner = NetScanner::new(settings).await.map_err(Ended::usage)?;
+    super::tell("Reading how the server wants to be asked, once a second.");
     let evidence = scanner.scan(&target, "").await;
     let options = Options {
         client,
