@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "this suite needs less of it than the store's")]
 mod db;
 
+mod accuracy;
 mod api;
 mod consented;
 mod formats;

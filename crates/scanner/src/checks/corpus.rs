@@ -80,4 +80,8 @@ fn the_corpus_holds_every_case() {
     }
     let recorded = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(read_labels(&recorded).is_ok(), "the labels can be read");
+    assert!(
+        recorded == tsv,
+        "tests/corpus/cases.tsv does not hold the cases as they are now: run `just corpus`"
+    );
 }

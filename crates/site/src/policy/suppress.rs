@@ -158,11 +158,8 @@ impl Suppressions {
     pub fn parse(text: &str, name: &str, now: Millis) -> Result<Self, String> {
         let written: Written = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| {
-                text.get(..span.start)
-                    .unwrap_or_default()
-                    .lines()
-                    .count()
-                    .max(1)
+                let before = text.get(..span.start).unwrap_or_default();
+                before.matches('\n').count() + 1
             });
             let line = place.map_or_else(String::new, |line| format!("line {line}: "));
             format!("{line}{}", error.message().replace('\n', " "))
