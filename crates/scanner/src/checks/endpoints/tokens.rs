@@ -165,10 +165,18 @@ fn bogus_code(answer: &Answer<'_>, found: &mut Found) {
     }
 }
 
+fn says(answer: &Answer<'_>) -> Option<String> {
+    let json = crate::facts::json::parse(&answer.response()?.body.text).ok()?;
+    Some(json.value.get("error_description")?.as_str()?.to_owned())
+}
+
 fn password(answer: &Answer<'_>, found: &mut Found) {
     let place = Place::body(answer.exchange.id, "/error");
     let code = in_form(answer, "The password grant", found);
-    if has_token(answer) || code.as_deref() == Some("invalid_grant") {
+    // To miss the user's name is to have come to that grant.
+    let misses_user = code.as_deref() == Some("invalid_request")
+        && says(answer).is_some_and(|says| says.to_ascii_lowercase().contains("username"));
+    if has_token(answer) || code.as_deref() == Some("invalid_grant") || misses_user {
         found.fails.push(Fault::new(
             "password_grant",
             "The password grant is alive: its credentials are looked at.",
