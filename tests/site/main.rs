@@ -11,6 +11,7 @@ mod api;
 mod consented;
 mod formats;
 mod guards;
+mod kinds;
 mod login;
 mod owner;
 mod pages;

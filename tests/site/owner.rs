@@ -33,8 +33,8 @@ pub(crate) const URL: &str = "https://notes.example/mcp";
 
 /// A fleet of one server that takes tokens and the authorization server that issues them, and
 /// a host of our own.
-struct Scene {
-    fleet: Fleet,
+pub(crate) struct Scene {
+    pub(crate) fleet: Fleet,
     ledger: Ledger,
     own: OwnHost,
     _listening: Listening,
@@ -115,7 +115,7 @@ fn operation(tool: &str) -> Operation {
 }
 
 impl Scene {
-    async fn of(flaws: &[Flaw], faults: &[Fault]) -> Self {
+    pub(crate) async fn of(flaws: &[Flaw], faults: &[Fault]) -> Self {
         let (world, ledger) = pair(flaws, faults);
         let fleet = Fleet::start(world).await.expect("the fleet starts");
         let files = tempfile::tempdir().expect("a folder");
@@ -138,7 +138,7 @@ impl Scene {
         }
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let entropy = Arc::new(|| [0x3c; 16]);
         let mut settings = Settings::new(Arc::new(SystemClock), entropy);
         settings.limits.depth = Depth::Credentialed;
@@ -197,11 +197,11 @@ impl Scene {
         settings
     }
 
-    async fn scan(&self) -> Evidence {
+    pub(crate) async fn scan(&self) -> Evidence {
         self.scan_with(self.settings()).await
     }
 
-    async fn scan_with(&self, settings: Settings) -> Evidence {
+    pub(crate) async fn scan_with(&self, settings: Settings) -> Evidence {
         let scanner = NetScanner::new(settings).await.expect("a scanner");
         scanner.scan(&Target::of(URL), "scn_owner").await
     }

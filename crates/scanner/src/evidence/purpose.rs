@@ -187,10 +187,8 @@ pub enum Purpose {
     SecurityTxt,
     /// `/security.txt` of the endpoint's host.
     SecurityTxtLegacy,
-    /// A well-known name that cannot exist, to recognise catch-alls.
+    /// A well-known name that cannot exist, to recognise catch-alls and intermediaries.
     RandomWellKnown,
-    /// A path that cannot exist, to recognise intermediaries.
-    RandomPath,
     /// The selected PRM with an `Origin`.
     CorsPrm,
     /// The first AS document with an `Origin`.

@@ -131,7 +131,6 @@ impl<'e> Facts<'e> {
                 | Purpose::SecurityTxt
                 | Purpose::SecurityTxtLegacy
                 | Purpose::RandomWellKnown
-                | Purpose::RandomPath
                 | Purpose::CorsPrm
                 | Purpose::CorsAsMetadata
                 | Purpose::CorsJwks

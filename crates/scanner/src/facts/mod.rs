@@ -57,12 +57,13 @@ impl<'e> Facts<'e> {
     #[must_use]
     pub fn new(evidence: &'e Evidence) -> Self {
         // Over a handshake nothing was asked: `hosts` reads those.
-        let answers: Vec<Answer<'e>> = evidence
+        let mut answers: Vec<Answer<'e>> = evidence
             .exchanges
             .iter()
             .filter(|exchange| !matches!(exchange.purpose, Purpose::Handshake(_)))
             .map(Answer::of)
             .collect();
+        outcome::recognise_gate(&mut answers);
         let mut by_purpose: BTreeMap<Purpose, Vec<usize>> = BTreeMap::new();
         for (position, answer) in answers.iter().enumerate() {
             by_purpose

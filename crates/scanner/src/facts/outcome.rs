@@ -8,7 +8,7 @@ use super::challenge::{self, Challenge, Challenges};
 use super::json;
 use super::sse;
 use crate::check::{Cause, Place};
-use crate::evidence::{Exchange, Failure, Response};
+use crate::evidence::{Exchange, Failure, Purpose, Response};
 
 /// Outcome class of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -316,6 +316,35 @@ fn classify(exchange: &Exchange, rpc: Option<&Rpc>) -> Outcome {
         (500..=599, _) => Outcome::Fault,
         (200..=299, _) if is_sign_in_page(response) => Outcome::Login,
         _ => Outcome::Other,
+    }
+}
+
+/// A 403 whose body is the one that a random path of the same host got comes from something in
+/// front of the server (catalogue section 0.5): its outcome becomes BLOCK.
+pub(super) fn recognise_gate(answers: &mut [Answer<'_>]) {
+    let forbidden = |answer: &Answer<'_>| {
+        let response = answer
+            .response()
+            .filter(|response| response.status == 403)?;
+        let host = Url::parse(&answer.exchange.asked.url)
+            .ok()?
+            .host_str()?
+            .to_owned();
+        (!response.body.text.is_empty()).then(|| (host, response.body.text.clone()))
+    };
+    let gate = answers
+        .iter()
+        .rfind(|answer| answer.exchange.purpose == Purpose::RandomWellKnown)
+        .and_then(forbidden);
+    let Some(gate) = gate else { return };
+    for answer in answers {
+        let challenges = answer.challenges.list.iter().any(Challenge::takes_tokens);
+        if answer.outcome == Outcome::Forbid
+            && !challenges
+            && forbidden(answer).is_some_and(|got| got == gate)
+        {
+            answer.outcome = Outcome::Block;
+        }
     }
 }
 

@@ -34,6 +34,27 @@ pub(super) const CASES: &[Case] = &[
             w.purpose(Purpose::Initialize, testkit::status(403));
         })
     }),
+    case("challenge-status-401", Expect::Inconclusive, || {
+        // The same page at every path: a filter in front of the server.
+        let page = || testkit::text(403, "text/html", "<h1>Forbidden</h1>");
+        changed(|w| {
+            w.purpose(Purpose::Initialize, page())
+                .purpose(Purpose::RandomWellKnown, page());
+        })
+    }),
+    case("challenge-status-401", Expect::Fail("forbidden"), || {
+        // Another page than elsewhere: the server's own.
+        changed(|w| {
+            w.purpose(
+                Purpose::Initialize,
+                testkit::text(403, "text/html", "<h1>No token</h1>"),
+            )
+            .purpose(
+                Purpose::RandomWellKnown,
+                testkit::text(403, "text/html", "<h1>Forbidden</h1>"),
+            );
+        })
+    }),
     case("challenge-status-401", Expect::Fail("forbidden"), || {
         // Nothing but the status and the metadata shows that the server is protected.
         changed(|w| {
