@@ -347,14 +347,18 @@ proptest! {
     }
 
     #[test]
-    fn sources_never_panic(text in hostile(), around in 0_usize..3) {
+    fn sources_never_panic(text in hostile(), around in 0_usize..7) {
         let text = match around {
             0 => text,
             1 => format!("{{\"servers\":[{{\"server\":{{\"name\":\"a\",\"remotes\":[{{\"url\":\"{text}\"}}]}}}}]}}"),
-            _ => format!("name,url\na,{text}\n"),
+            2 => format!("name,url\na,{text}\n"),
+            3 => format!("registry:\n  a: {{remote: {{url: {text}}}}}\n  b:\n    remote: {text}\n"),
+            4 => format!("| Name | URL |\n|---|---|\n| {text} | `https://a.example.com/{text}` |\n"),
+            5 => format!("mcpServers:\n  - name: {text}\n    url: {text}\n"),
+            _ => format!("[mcp_servers.a]\nurl = \"{text}\"\n[mcp_servers.{text}]\n"),
         };
-        let formats = [Format::Registry, Format::ServerJson, Format::ClientConfig, Format::Csv, Format::List];
-        for format in formats.into_iter().chain([sources::detect(&text)]) {
+        prop_assert!(!sources::form(&text, sources::detect(&text)).is_empty());
+        for format in Format::ALL {
             if let Ok(read) = sources::read(&text, format, EVERYTHING) {
                 for refused in &read.refused {
                     prop_assert!(refused.raw.chars().count() <= 300);

@@ -54,6 +54,7 @@ async fn follows_cursors_to_the_end_over_one_connection() {
         [Some("two:x/1".to_owned()), Some("three".to_owned()), None]
     );
     assert!(walk.next().await.unwrap().is_none());
+    assert!(walk.is_complete());
     assert_eq!(stage.connections(), 1);
     let first = &stage.heard()[0];
     assert_eq!(
@@ -76,6 +77,7 @@ async fn takes_up_a_walk_at_a_cursor_and_keeps_its_caps() {
     let mut walk = Walk::new(short, quick()).await.unwrap();
     assert_eq!(walk.next().await.unwrap().unwrap().records, 2);
     assert!(walk.next().await.unwrap().is_none());
+    assert!(!walk.is_complete(), "a cap ended it");
     let mut small = registry(&stage);
     small.page_bytes = 20;
     let mut walk = Walk::new(small, quick()).await.unwrap();

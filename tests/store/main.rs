@@ -16,3 +16,4 @@ mod kit;
 mod lists;
 mod scheduling;
 mod schema;
+mod sightings;

@@ -213,6 +213,16 @@ async fn reads_the_samples(url: &str) {
     assert_eq!(store.changes(0, 9).await.unwrap().len(), 1);
     assert_eq!(store.totals(DAY_ONE).await.unwrap().scans, 2);
     assert_eq!(store.jobs().await.unwrap()[0].name, "registry_sync");
+    let seen = store.sightings(&server.id).await.unwrap();
+    let versions: Vec<_> = seen
+        .iter()
+        .map(|one| (one.listing.version.as_deref(), one.latest))
+        .collect();
+    assert_eq!(versions, [(Some("1.0.0"), true), (Some("0.9.0"), false)]);
+    assert_eq!(
+        seen[0].first_seen, seen[0].last_seen,
+        "older rows know one time"
+    );
     let found = TargetFilter {
         q: Some("ample.exam".into()),
         ..TargetFilter::default()

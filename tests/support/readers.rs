@@ -309,15 +309,8 @@ pub(crate) fn redact(bytes: &[u8]) {
 /// they are.
 pub(crate) fn sources(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
-    let formats = [
-        Format::Registry,
-        Format::ServerJson,
-        Format::ClientConfig,
-        Format::Csv,
-        Format::List,
-    ];
-    assert!(formats.contains(&sources::detect(text)));
-    for format in formats {
+    assert!(!sources::form(text, sources::detect(text)).is_empty());
+    for format in Format::ALL {
         let Ok(read) = sources::read(text, format, EVERYTHING) else {
             continue;
         };

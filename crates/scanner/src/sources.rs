@@ -1,22 +1,30 @@
 //! From files that list servers to servers that may be asked.
 //!
-//! Registry pages and dumps, `server.json`, client configurations, tables and plain lists come
-//! from strangers and are rarely clean. Each row is therefore read by itself: a row that
+//! Registry pages and dumps, `server.json`, client configurations, catalogues, tables and plain
+//! lists come from strangers and are rarely clean. Each row is therefore read by itself: a row that
 //! cannot be read is refused with a reason and takes no other row with it, and every row ends
 //! up in exactly one of *found*, *refused* and *ignored* for each URL it names. Pure: the
 //! text is passed in, and nothing is looked up.
 
 mod config;
+mod detect;
+mod docker;
+mod markdown;
 mod registry;
 mod split;
 mod table;
+mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub use config::{ClientHeaders, client_headers};
+use detect::has_key;
+pub use detect::{detect, form};
+
+use serde_json::{Map, Value};
 
 use crate::normalise::{self, Admission};
-use crate::redact;
+use crate::redact::{self, names};
 use crate::target::{Listing, Target};
 
 /// What a text that lists servers is.
@@ -26,8 +34,13 @@ pub enum Format {
     Registry,
     /// One `server.json`, or an array of them.
     ServerJson,
-    /// A client configuration: maps named `mcpServers` or `servers`.
+    /// A client configuration: maps named `mcpServers`, `servers` and the like, in JSON with
+    /// comments, YAML or TOML.
     ClientConfig,
+    /// Docker's catalogue of MCP servers, or one entry of its source (YAML).
+    DockerCatalogue,
+    /// Markdown whose tables have a column for URLs.
+    Markdown,
     /// A table with a header row that has a `url` column.
     Csv,
     /// One URL per line.
@@ -35,6 +48,17 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::Registry,
+        Self::ServerJson,
+        Self::ClientConfig,
+        Self::DockerCatalogue,
+        Self::Markdown,
+        Self::Csv,
+        Self::List,
+    ];
+
     /// The word used on the command line and in configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -42,6 +66,8 @@ impl Format {
             Self::Registry => "dump",
             Self::ServerJson => "server_json",
             Self::ClientConfig => "client_config",
+            Self::DockerCatalogue => "docker_catalogue",
+            Self::Markdown => "markdown",
             Self::Csv => "csv",
             Self::List => "list",
         }
@@ -136,56 +162,18 @@ pub enum SourceError {
     /// A client configuration without a map of servers.
     #[error("reading a client configuration: no `mcpServers`, `servers` or `context_servers` map")]
     NoServerMap,
+    /// A configuration in TOML that is none.
+    #[error("reading a client configuration: not TOML: {0}")]
+    BadToml(String),
+    /// A catalogue without entries.
+    #[error("reading a Docker catalogue: {0}")]
+    NoCatalogue(String),
+    /// Markdown without a table that counts.
+    #[error("reading Markdown: no table has a column for URLs (`URL`, `Endpoint`, …)")]
+    NoTable,
     /// A table without the column that counts.
     #[error("reading a table: the header row has no `url` column (it has: {0})")]
     NoUrlColumn(String),
-}
-
-/// What a text looks like. Always gives an answer; of what fits nowhere it is
-/// [`Format::List`].
-#[must_use]
-pub fn detect(text: &str) -> Format {
-    let text = without_bom(text);
-    if text.trim_start().starts_with(['{', '[']) || text.trim_start().starts_with('/') {
-        return detect_json(&split::plain(text));
-    }
-    if table::has_url_column(text) {
-        Format::Csv
-    } else {
-        Format::List
-    }
-}
-
-fn detect_json(text: &str) -> Format {
-    let is = |members: &[(String, &str)], name: &str, begins: char| {
-        members
-            .iter()
-            .any(|(known, value)| known == name && value.starts_with(begins))
-    };
-    if let Some(elements) = split::elements(text) {
-        let listed = elements.iter().take(10).any(|element| {
-            split::members(element)
-                .is_some_and(|members| is(&members, "server", '{') || is(&members, "name", '"'))
-        });
-        return if listed {
-            Format::Registry
-        } else {
-            Format::ClientConfig
-        };
-    }
-    let members = split::members(text).unwrap_or_default();
-    if is(&members, "servers", '[') {
-        Format::Registry
-    } else if is(&members, "server", '{')
-        || (is(&members, "name", '"')
-            && ["remotes", "packages"]
-                .iter()
-                .any(|name| is(&members, name, '[')))
-    {
-        Format::ServerJson
-    } else {
-        Format::ClientConfig
-    }
 }
 
 /// Reads a text of a format.
@@ -200,6 +188,8 @@ pub fn read(text: &str, format: Format, admission: Admission) -> Result<Read, So
         Format::Registry => registry::page(text, &mut rows)?,
         Format::ServerJson => registry::documents(text, &mut rows)?,
         Format::ClientConfig => config::read(text, &mut rows)?,
+        Format::DockerCatalogue => docker::read(text, &mut rows)?,
+        Format::Markdown => markdown::read(text, &mut rows)?,
         Format::Csv => table::csv(text, &mut rows)?,
         Format::List => table::list(text, &mut rows),
     }
@@ -332,5 +322,39 @@ fn transport(text: &str) -> Option<String> {
     }
 }
 
+/// The word for a declared way of authorization: `oauth`, `key` or `none`. Lists write it in
+/// many ways; what fits none of them says nothing.
+fn auth(text: &str) -> Option<String> {
+    let words = clean(text).to_lowercase();
+    let has = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
+    let word = if has(&["oauth", "oidc"]) {
+        "oauth"
+    } else if has(&["api key", "api-key", "apikey", "token", "bearer", "header"]) {
+        "key"
+    } else if matches!(words.trim(), "none" | "open" | "no" | "public" | "no auth") {
+        "none"
+    } else {
+        return None;
+    };
+    Some(word.to_owned())
+}
+
+/// The names in a map of headers; values are never kept.
+fn headers_map(map: Option<&Value>) -> Vec<String> {
+    map.and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::keys)
+        .take(MAX_ENTRIES)
+        .map(|name| clean(name))
+        .collect()
+}
+
+/// Whether a header of this name holds a credential.
+fn is_secret(name: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization") || names::is_credential(name)
+}
+
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;

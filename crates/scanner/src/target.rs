@@ -19,6 +19,9 @@ pub struct Listing {
     /// Names among `declared_headers` that the listing marks as secret.
     #[serde(default)]
     pub secret_headers: Vec<String>,
+    /// Declared way of authorization: `oauth`, `key` or `none`. Few sources say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
     /// `active`, `deprecated` or `deleted`.
     pub status: Option<String>,
     /// The URL as the listing wrote it, before normalisation, when it differs.

@@ -262,6 +262,10 @@ pub enum SourceKind {
     ServerJson,
     /// A client's configuration.
     ClientConfig,
+    /// Docker's catalogue of MCP servers.
+    DockerCatalogue,
+    /// Markdown with a table of URLs.
+    Markdown,
 }
 
 /// `[[source]]`

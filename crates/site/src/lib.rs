@@ -24,6 +24,7 @@ pub mod policy;
 mod routes;
 pub mod scanning;
 mod settings;
+mod sourcing;
 pub mod twin;
 pub mod view;
 pub mod visit;

@@ -27,6 +27,7 @@ mod scans;
 pub mod scheduler;
 mod schema;
 mod servers;
+mod sightings;
 mod state;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use rows::{
     Leased, NewListing, Page, Paged, RunRow, ScanRow, ServerRow, Sort, TargetFilter, TargetId,
     Totals, Ungraded,
 };
+pub use sightings::{Reading, Sighting};
 
 /// An open database. Clones share it.
 #[derive(Debug, Clone)]

@@ -15,6 +15,7 @@ use crate::error::{Result, StoreError, during};
 use crate::ids::fresh_bytes;
 use crate::leases::Lane;
 use crate::rows::{ImportTally, NewListing};
+use crate::sightings::{self, Said};
 use crate::state::{RANK_UNSCANNED, clean};
 
 /// Rows per transaction.
@@ -31,16 +32,16 @@ struct Stated {
 
 /// A target that is there already.
 #[derive(Debug, sqlx::FromRow)]
-struct Known {
-    id: i64,
-    url: String,
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) url: String,
     delisted_at: i64,
 }
 
 impl Store {
     /// Adds or refreshes what one source lists. Servers that are new are due at once, behind
-    /// everything else. Rows that the source no longer has are left alone: sources say
-    /// `deleted` themselves.
+    /// everything else. Rows that the source no longer has are left alone until
+    /// [`Store::reading_complete`] says that all was read.
     ///
     /// # Errors
     ///
@@ -91,6 +92,18 @@ impl Store {
         let (mut tally, restated) = compare(source, stated, &targets, &said, &mut counters);
         tally.added = added;
         tally.updated = tally.updated.saturating_sub(added);
+        let urls: HashMap<i64, &str> = targets
+            .iter()
+            .map(|(url, known)| (known.id, url.as_str()))
+            .collect();
+        let ended: Vec<(&(i64, String), &Said)> = said
+            .iter()
+            .filter(|((target, name), said)| {
+                let now = stated_of(stated, &urls, *target, name);
+                now.is_some_and(|facts| said.gone || said.facts != *facts)
+            })
+            .collect();
+        sightings::keep(&mut tx, source, &ended).await?;
         upsert_listings(&mut tx, source, stated, &targets, now).await?;
         let restated: Vec<i64> = restated.intersection(&old).copied().collect();
         restate(&mut tx, &targets, &restated, now).await?;
@@ -106,7 +119,7 @@ impl Store {
 
 /// Waits for the batch that another process is importing. What is counted depends on what was
 /// there before, which two at once would both miss. On SQLite a transaction is alone anyway.
-async fn one_import_at_a_time(tx: &mut Tx) -> Result<(), sqlx::Error> {
+pub(crate) async fn one_import_at_a_time(tx: &mut Tx) -> Result<(), sqlx::Error> {
     const WAIT: &str = "SELECT pg_advisory_xact_lock(4217001)";
     if tx.is_postgres() {
         within!(tx, c => sqlx::query(WAIT).execute(c).await.map(drop))?;
@@ -120,7 +133,7 @@ fn compare(
     source: &str,
     stated: &BTreeMap<String, Stated>,
     targets: &HashMap<String, Known>,
-    said: &HashMap<(i64, String), String>,
+    said: &HashMap<(i64, String), Said>,
     counters: &mut Counters,
 ) -> (ImportTally, BTreeSet<i64>) {
     let mut tally = ImportTally::default();
@@ -131,7 +144,8 @@ fn compare(
             continue;
         };
         for (name, facts) in &one.listings {
-            if said.get(&(*id, name.clone())) == Some(facts) {
+            let before = said.get(&(*id, name.clone()));
+            if before.is_some_and(|said| said.facts == *facts && !said.gone) {
                 tally.known += 1;
             } else {
                 restated.insert(*id);
@@ -210,7 +224,11 @@ async fn add_targets(
     let shown: Vec<Shown> = fresh
         .iter()
         .map(|(url, stated)| {
-            let facts: Vec<&str> = stated.listings.values().map(String::as_str).collect();
+            let facts: Vec<(&str, bool)> = stated
+                .listings
+                .values()
+                .map(|facts| (facts.as_str(), false))
+                .collect();
             Shown::of(url, &stated.host, &facts)
         })
         .collect();
@@ -266,13 +284,14 @@ async fn said_before(
     tx: &mut Tx,
     source: &str,
     targets: &BTreeSet<i64>,
-) -> Result<HashMap<(i64, String), String>, sqlx::Error> {
+) -> Result<HashMap<(i64, String), Said>, sqlx::Error> {
     if targets.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String, String)> = within!(tx, c => {
-        let mut sql =
-            sqlx::QueryBuilder::new("SELECT target, name, facts FROM listing WHERE source = ");
+    let rows: Vec<(i64, String, String, i64, i64, i64)> = within!(tx, c => {
+        let mut sql = sqlx::QueryBuilder::new(
+            "SELECT target, name, facts, since, seen, gone_at FROM listing WHERE source = ",
+        );
         sql.push_bind(source).push(" AND target IN (");
         let mut list = sql.separated(", ");
         for id in targets {
@@ -283,8 +302,26 @@ async fn said_before(
     })?;
     Ok(rows
         .into_iter()
-        .map(|(target, name, facts)| ((target, name), facts))
+        .map(|(target, name, facts, since, seen, gone_at)| {
+            let said = Said {
+                facts,
+                since,
+                seen,
+                gone: gone_at != 0,
+            };
+            ((target, name), said)
+        })
         .collect())
+}
+
+/// What the source says now of a target under a name, if it says anything.
+fn stated_of<'s>(
+    stated: &'s BTreeMap<String, Stated>,
+    targets: &HashMap<i64, &str>,
+    target: i64,
+    name: &str,
+) -> Option<&'s String> {
+    stated.get(*targets.get(&target)?)?.listings.get(name)
 }
 
 async fn upsert_listings(
@@ -307,25 +344,30 @@ async fn upsert_listings(
         return Ok(());
     }
     within!(tx, c => {
-        let mut sql =
-            sqlx::QueryBuilder::new("INSERT INTO listing (target, source, name, facts, seen) ");
+        let mut sql = sqlx::QueryBuilder::new(
+            "INSERT INTO listing (target, source, name, facts, seen, first_seen, since) ",
+        );
         sql.push_values(&listings, |mut row, (target, name, facts)| {
             row.push_bind(*target)
                 .push_bind(source)
                 .push_bind(name.as_str())
                 .push_bind(facts.as_str())
+                .push_bind(now.0)
+                .push_bind(now.0)
                 .push_bind(now.0);
         });
         sql.push(
             " ON CONFLICT (target, source, name) DO UPDATE \
-             SET facts = excluded.facts, seen = excluded.seen",
+             SET facts = excluded.facts, seen = excluded.seen, gone_at = 0, \
+             since = CASE WHEN listing.facts = excluded.facts AND listing.gone_at = 0 \
+             THEN listing.since ELSE excluded.since END",
         );
         sql.build().execute(c).await.map(drop)
     })
 }
 
 /// Works out anew what is shown of targets whose listings changed.
-async fn restate(
+pub(crate) async fn restate(
     tx: &mut Tx,
     targets: &HashMap<String, Known>,
     ids: &[i64],
@@ -336,9 +378,9 @@ async fn restate(
     if ids.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i64, String, String, String)> = within!(tx, c => {
+    let rows: Vec<(i64, String, String, String, i64)> = within!(tx, c => {
         let mut sql = sqlx::QueryBuilder::new(
-            "SELECT l.target, t.host, l.source, l.facts FROM listing l \
+            "SELECT l.target, t.host, l.source, l.facts, l.gone_at FROM listing l \
              JOIN target t ON t.id = l.target WHERE l.target IN (",
         );
         let mut list = sql.separated(", ");
@@ -348,13 +390,14 @@ async fn restate(
         sql.push(")");
         sql.build_query_as().fetch_all(c).await
     })?;
-    let mut by_target: BTreeMap<i64, (String, BTreeSet<String>, Vec<String>)> = BTreeMap::new();
-    for (id, host, source, facts) in rows {
+    let mut by_target: BTreeMap<i64, (String, BTreeSet<String>, Vec<(String, bool)>)> =
+        BTreeMap::new();
+    for (id, host, source, facts, gone_at) in rows {
         let (_, sources, all) = by_target
             .entry(id)
             .or_insert_with(|| (host, BTreeSet::new(), Vec::new()));
         sources.insert(source);
-        all.push(facts);
+        all.push((facts, gone_at != 0));
     }
     let urls: HashMap<i64, &Known> = targets.values().map(|known| (known.id, known)).collect();
     // In the order of rows, as filing does, so that the two cannot block each other.
@@ -365,7 +408,10 @@ async fn restate(
         else {
             continue;
         };
-        let facts: Vec<&str> = facts.iter().map(String::as_str).collect();
+        let facts: Vec<(&str, bool)> = facts
+            .iter()
+            .map(|(facts, gone)| (facts.as_str(), *gone))
+            .collect();
         let shown = Shown::of(url, host, &facts);
         let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
         let delisted_at = match (shown.listed, *delisted_at) {
@@ -399,26 +445,31 @@ struct Shown {
 
 impl Shown {
     /// Of several listings the preferred one is active, of the official registry, and first
-    /// by name.
-    fn of(url: &str, host: &str, facts: &[&str]) -> Self {
-        let mut listings: Vec<Listing> = facts
-            .iter()
-            .filter_map(|facts| serde_json::from_str(facts).ok())
-            .collect();
-        let standing = |listing: &Listing| match listing.status.as_deref() {
+    /// by name. With each goes whether its source has ceased to list it.
+    fn of(url: &str, host: &str, facts: &[(&str, bool)]) -> Self {
+        let standing = |listing: &Listing, gone: bool| match listing.status.as_deref() {
+            _ if gone => 3,
             Some("deleted") => 2,
             Some("deprecated") => 1,
             Some(_) | None => 0,
         };
-        listings.sort_by_cached_key(|listing| {
+        let mut listings: Vec<(i32, Listing)> = facts
+            .iter()
+            .filter_map(|(facts, gone)| {
+                let listing: Listing = serde_json::from_str(facts).ok()?;
+                Some((standing(&listing, *gone), listing))
+            })
+            .collect();
+        listings.sort_by_cached_key(|(standing, listing)| {
             (
-                standing(listing),
+                *standing,
                 listing.source != "registry",
                 listing.source.clone(),
                 listing.name.clone(),
             )
         });
-        let listed = listings.iter().any(|listing| standing(listing) < 2);
+        let listed = listings.iter().any(|(standing, _)| *standing < 2);
+        let listings: Vec<Listing> = listings.into_iter().map(|(_, listing)| listing).collect();
         let name = listings.iter().find_map(|listing| listing.name.clone());
         let mut words = url.to_owned();
         for name in listings.iter().filter_map(|listing| listing.name.as_ref()) {

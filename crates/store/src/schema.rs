@@ -13,12 +13,20 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
-    1,
-    "0001_initial",
-    include_str!("../../../migrations/sqlite/0001_initial.sql"),
-    include_str!("../../../migrations/postgres/0001_initial.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+    (
+        1,
+        "0001_initial",
+        include_str!("../../../migrations/sqlite/0001_initial.sql"),
+        include_str!("../../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        2,
+        "0002_sources",
+        include_str!("../../../migrations/sqlite/0002_sources.sql"),
+        include_str!("../../../migrations/postgres/0002_sources.sql"),
+    ),
+];
 
 fn migrator(db: &Db) -> Migrator {
     let migrations = MIGRATIONS

@@ -79,6 +79,7 @@ pub struct Walk {
     pages: u32,
     records: u64,
     done: bool,
+    complete: bool,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +116,15 @@ impl Walk {
             pages: 0,
             records: 0,
             done: false,
+            complete: false,
         })
+    }
+
+    /// Whether the registry's last page was read. A walk that a cap ended can be taken up at
+    /// the last page's cursor.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// The next page; `None` once the walk is over.
@@ -149,7 +158,10 @@ impl Walk {
         self.pages += 1;
         self.records += batch.records;
         match &batch.cursor {
-            None => self.done = true,
+            None => {
+                self.done = true;
+                self.complete = true;
+            }
             Some(cursor) if self.cursors.insert(cursor.clone()) => {
                 self.registry.cursor = Some(cursor.clone());
             }

@@ -38,7 +38,7 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     let store = super::open_store(&settings).await?;
     if !args.source.is_empty() {
         super::serve::enable(&mut settings, &args.source)?;
-        crate::jobs::sync(&store, &settings, false)
+        crate::sourcing::sync(&store, &settings, false)
             .await
             .map_err(|cause| Ended {
                 exit: Exit::Incomplete,

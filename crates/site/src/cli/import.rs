@@ -10,10 +10,11 @@ use scanner::normalise::Admission;
 use scanner::sources::{self, Format as SourceFormat};
 use scanner::target::Target;
 use scanner::time::{Clock as _, SystemClock};
-use store::{ImportTally, NewListing, Store};
+use store::{ImportTally, NewListing, Reading, Store};
 
 use super::{Ended, Exit, Outcome, put, tell};
 use crate::config::Settings;
+use crate::sourcing::{self, Extent};
 
 /// Largest file that is read, in bytes.
 const FILE_BYTES: u64 = 512 << 20;
@@ -23,7 +24,7 @@ const BATCH: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Registry base URL, or a file: registry dump, server.json, client configuration, CSV, plain list; `-` is standard input
+    /// Registry base URL, or a file: registry dump, server.json, client configuration, Docker catalogue, Markdown table, CSV, plain list; `-` is standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// What the files are [default: seen from their content]
@@ -35,6 +36,12 @@ pub(super) struct ImportArgs {
     /// Show what would happen, and store nothing
     #[arg(long)]
     dry_run: bool,
+    /// The file holds everything that its source lists: what it lacks is no longer listed
+    #[arg(long)]
+    complete: bool,
+    /// Believe a source that suddenly lacks more than a fifth of what it listed
+    #[arg(long)]
+    believe: bool,
     /// List every refused row on standard output as CSV
     #[arg(long)]
     refused: bool,
@@ -51,8 +58,12 @@ pub(crate) enum Kind {
     List,
     /// One server.json
     ServerJson,
-    /// .mcp.json and what desktop clients and editors write
+    /// .mcp.json and what desktop clients and editors write (JSON, YAML, TOML)
     ClientConfig,
+    /// Docker's catalogue of MCP servers (YAML)
+    DockerCatalogue,
+    /// Markdown with a table that has a column for URLs
+    Markdown,
 }
 
 impl Kind {
@@ -63,6 +74,8 @@ impl Kind {
             Self::List => SourceFormat::List,
             Self::ServerJson => SourceFormat::ServerJson,
             Self::ClientConfig => SourceFormat::ClientConfig,
+            Self::DockerCatalogue => SourceFormat::DockerCatalogue,
+            Self::Markdown => SourceFormat::Markdown,
         }
     }
 }
@@ -76,6 +89,8 @@ pub(crate) struct Rows {
     pub(crate) refused: Vec<Refused>,
     /// Rows without a remote server, left alone.
     pub(crate) ignored: u64,
+    /// What the text was read as, in words.
+    pub(crate) form: &'static str,
 }
 
 /// A row that is not asked.
@@ -119,7 +134,10 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
 pub(crate) fn rows(text: &str, kind: Option<Kind>, admission: Admission) -> anyhow::Result<Rows> {
     let format = kind.map_or_else(|| sources::detect(text), Kind::format);
     let outcome = sources::read(text, format, admission).map_err(anyhow::Error::from)?;
-    Ok(collect(outcome))
+    Ok(Rows {
+        form: sources::form(text, format),
+        ..collect(outcome)
+    })
 }
 
 pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
@@ -137,7 +155,7 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
     for source in &args.sources {
         let name = args.name.clone().unwrap_or_else(|| name_of(source));
         if source.starts_with("http://") || source.starts_with("https://") {
-            let tally = registry(source, &name, &settings, store.as_ref()).await?;
+            let tally = registry(source, &name, &settings, store.as_ref(), args.believe).await?;
             report(source, &tally, args.dry_run);
             added += tally.stored.added;
             continue;
@@ -157,7 +175,13 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
             put(&refused_rows(&rows.refused))?;
         }
         if let Some(store) = &store {
+            let began = SystemClock.now();
             tally.stored = keep(store, &name, rows.targets, source).await?;
+            if args.complete {
+                tally.reading = sourcing::conclude(store, &name, began, args.believe)
+                    .await
+                    .map_err(Ended::internal)?;
+            }
         }
         report(source, &tally, args.dry_run);
         added += tally.stored.added;
@@ -192,8 +216,12 @@ pub(crate) struct Tally {
     /// Rows that name one of them, once for each name.
     pub(crate) listings: u64,
     pub(crate) ignored: u64,
+    /// What the source was read as, in words; empty for what needs no telling.
+    pub(crate) form: &'static str,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) stored: ImportTally,
+    /// What a whole reading lacked.
+    pub(crate) reading: Reading,
 }
 
 impl Tally {
@@ -207,8 +235,10 @@ impl Tally {
             found: urls.len() as u64,
             listings: rows.targets.len() as u64,
             ignored: rows.ignored,
+            form: rows.form,
             refused,
             stored: ImportTally::default(),
+            reading: Reading::default(),
         }
     }
 
@@ -219,6 +249,7 @@ impl Tally {
         self.stored.added += other.stored.added;
         self.stored.known += other.stored.known;
         self.stored.updated += other.stored.updated;
+        self.reading.gone += other.reading.gone;
         for (code, count) in &other.refused {
             *self.refused.entry(code.clone()).or_default() += count;
         }
@@ -227,7 +258,11 @@ impl Tally {
 
 fn report(source: &str, tally: &Tally, dry_run: bool) {
     let refused: u64 = tally.refused.values().sum();
-    tell(source);
+    if tally.form.is_empty() {
+        tell(source);
+    } else {
+        tell(format_args!("{source}, read as {}", tally.form));
+    }
     tell(format_args!(
         "  {:>7} servers that may be asked, in {} listings",
         tally.found, tally.listings
@@ -247,6 +282,18 @@ fn report(source: &str, tally: &Tally, dry_run: bool) {
         tell(format_args!(
             "          {count:>7} {code}: {}",
             meaning(code)
+        ));
+    }
+    if tally.reading.gone > 0 {
+        tell(format_args!(
+            "  {:>7} listings are gone from the source",
+            tally.reading.gone
+        ));
+    }
+    if tally.reading.doubted {
+        tell(format_args!(
+            "  {:>7} of {} listings are missing: too many to be believed before another whole reading, or --believe, agrees",
+            tally.reading.missing, tally.reading.listed
         ));
     }
     if dry_run {
@@ -326,6 +373,7 @@ async fn registry(
     name: &str,
     settings: &Settings,
     store: Option<&Store>,
+    believe: bool,
 ) -> Result<Tally, Ended> {
     let source = crate::config::Source {
         name: name.to_owned(),
@@ -336,7 +384,7 @@ async fn registry(
         page_limit: 100,
         max_pages: 2000,
     };
-    crate::jobs::walk_registry(&source, settings, store, None)
+    crate::sourcing::walk_registry(&source, settings, store, Extent::Whole, believe)
         .await
         .map_err(|error| Ended {
             exit: Exit::Incomplete,
@@ -363,5 +411,6 @@ pub(crate) fn collect(read: sources::Read) -> Rows {
             })
             .collect(),
         ignored: read.ignored,
+        form: "",
     }
 }

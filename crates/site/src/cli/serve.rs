@@ -61,6 +61,8 @@ pub(super) fn enable(settings: &mut Settings, wanted: &[String]) -> Result<(), E
                 scanner::sources::Format::List => SourceKind::List,
                 scanner::sources::Format::ServerJson => SourceKind::ServerJson,
                 scanner::sources::Format::ClientConfig => SourceKind::ClientConfig,
+                scanner::sources::Format::DockerCatalogue => SourceKind::DockerCatalogue,
+                scanner::sources::Format::Markdown => SourceKind::Markdown,
             }
         } else {
             let known: Vec<&str> = settings
@@ -170,7 +172,7 @@ fn spawn_worker(
             let (store, settings) = (store.clone(), settings.clone());
             // Scanning begins while the first walk still runs.
             tokio::spawn(async move {
-                if let Err(error) = crate::jobs::sync(&store, &settings, false).await {
+                if let Err(error) = crate::sourcing::sync(&store, &settings, false).await {
                     tracing::warn!("{error:#}");
                 }
             });
