@@ -12,6 +12,7 @@ mod consented;
 mod formats;
 mod guards;
 mod kinds;
+mod listings;
 mod login;
 mod owner;
 mod pages;

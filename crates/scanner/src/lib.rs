@@ -34,3 +34,4 @@ pub mod spec;
 pub mod surface;
 pub mod target;
 pub mod time;
+pub mod truth;

@@ -124,6 +124,7 @@ fn api() -> Router<AppState> {
         .route("/servers/lookup", get(v1::servers::lookup))
         .route("/servers/{id}", get(v1::servers::one))
         .route("/servers/{id}/scans", get(v1::servers::scans))
+        .route("/servers/{id}/listings", get(v1::listings::all))
         .route("/scans", post(v1::scans::ask))
         .route("/scans/{id}", get(v1::scans::one))
         .route("/scans/{id}/report", get(v1::scans::report))

@@ -315,3 +315,6 @@ async fn open(
 fn shown(source: &Source) -> String {
     format!("source {} at {}", source.name, source.location)
 }
+
+#[cfg(test)]
+mod tests;

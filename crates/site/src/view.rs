@@ -9,6 +9,7 @@ pub mod finding;
 pub mod funnel;
 pub mod grade;
 pub mod ledger;
+pub(crate) mod listings;
 pub mod text;
 pub mod time;
 pub mod vendors;

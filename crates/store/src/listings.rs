@@ -366,6 +366,10 @@ async fn upsert_listings(
     })
 }
 
+/// The host of a target, the sources that name it, and their statements, each with whether
+/// its source has ceased to list it.
+type Heard = (String, BTreeSet<String>, Vec<(String, bool)>);
+
 /// Works out anew what is shown of targets whose listings changed.
 pub(crate) async fn restate(
     tx: &mut Tx,
@@ -390,8 +394,7 @@ pub(crate) async fn restate(
         sql.push(")");
         sql.build_query_as().fetch_all(c).await
     })?;
-    let mut by_target: BTreeMap<i64, (String, BTreeSet<String>, Vec<(String, bool)>)> =
-        BTreeMap::new();
+    let mut by_target: BTreeMap<i64, Heard> = BTreeMap::new();
     for (id, host, source, facts, gone_at) in rows {
         let (_, sources, all) = by_target
             .entry(id)

@@ -226,3 +226,46 @@ fn a_real_table_is_counted() {
     assert_eq!(listings + number(&said, " rows refused"), 10_542);
     assert_eq!(number(&said, " template: "), 171);
 }
+
+/// The form of a file is told by its content, and what a whole file lacks is gone, unless it is
+/// suddenly too much.
+#[test]
+fn forms_are_told_and_whole_files_take_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/sources");
+    let sample = |name: &str| samples.join(name).display().to_string();
+    let said = |name: &str, form: &str| {
+        let ran = run(folder.path(), &["import", "--dry-run", &sample(name)]).ended(0);
+        assert!(ran.err.contains(&format!("read as {form}")), "{}", ran.err);
+    };
+    said("docker-catalogue.yaml", "Docker MCP catalogue");
+    said("awesome-list.md", "Markdown tables");
+    said(
+        "vscode-mcp.json",
+        "client configuration (servers: mcp.json of VS Code)",
+    );
+    said("codex.toml", "client configuration in TOML");
+
+    let write = |range: std::ops::Range<u32>| {
+        let lines: Vec<String> = range
+            .map(|n| format!("https://s{n}.example.com/mcp"))
+            .collect();
+        std::fs::write(folder.path().join("list.txt"), lines.join("\n")).expect("written");
+    };
+    let import = |more: &[&str]| {
+        let arguments = [&["import", "list.txt"], more].concat();
+        run(folder.path(), &arguments).ended(0).err
+    };
+    write(0..10);
+    import(&["--complete"]);
+    write(1..10);
+    let err = import(&[]);
+    assert!(!err.contains("gone"), "{err}");
+    let err = import(&["--complete"]);
+    assert!(err.contains("1 listings are gone"), "{err}");
+    write(8..10);
+    let err = import(&["--complete"]);
+    assert!(err.contains("7 of 9 listings are missing"), "{err}");
+    let err = import(&["--complete", "--believe"]);
+    assert!(err.contains("7 listings are gone"), "{err}");
+}

@@ -197,7 +197,7 @@ fn urls(cell: &str) -> Vec<&str> {
             .unwrap_or(from.len());
         let url = &from[..end];
         // The text of the link was a URL, and was taken.
-        if !(is_target && linked) && !urls.contains(&url) {
+        if !(urls.contains(&url) || is_target && linked) {
             urls.push(url);
         }
         linked = from[end..].starts_with("](") || from[end..].starts_with("`](");

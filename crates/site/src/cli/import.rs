@@ -249,7 +249,10 @@ impl Tally {
         self.stored.added += other.stored.added;
         self.stored.known += other.stored.known;
         self.stored.updated += other.stored.updated;
+        self.reading.listed += other.reading.listed;
+        self.reading.missing += other.reading.missing;
         self.reading.gone += other.reading.gone;
+        self.reading.doubted |= other.reading.doubted;
         for (code, count) in &other.refused {
             *self.refused.entry(code.clone()).or_default() += count;
         }

@@ -21,6 +21,7 @@ use crate::view::finding::{self, Findings};
 use crate::view::funnel::{self, Step};
 use crate::view::grade::{self, Mark};
 use crate::view::ledger::Ledger;
+use crate::view::listings;
 use crate::view::{Link, Shown, Stamp, time, words};
 use crate::visit::Visit;
 use crate::wish;
@@ -37,6 +38,7 @@ struct Server {
     facts: Facts,
     result: Option<Outcome>,
     runs: Vec<RunView>,
+    listings: Vec<listings::Stated>,
     spark: Option<StepLine>,
     badge_url: String,
     page_url: String,
@@ -149,7 +151,10 @@ pub(crate) async fn page(
         None => None,
     };
     let runs = app.store.history(&id, &Page::first(40)).await?.rows;
-    html(&build(&app, &visit, &row, report.as_ref(), &runs))
+    let sightings = app.store.sightings(&id).await?;
+    let mut server = build(&app, &visit, &row, report.as_ref(), &runs);
+    server.listings = listings::worded(&sightings, report.as_ref(), visit.now);
+    html(&server)
 }
 
 fn build(
@@ -183,6 +188,7 @@ fn build(
         result: report.map(|report| result(report, row.last_scan.as_deref())),
         spark: StepLine::new(&history, visit.now, (304, 110)),
         runs: run_views(runs, visit.now, 6),
+        listings: Vec::new(),
         badge_url: app.settings.absolute(&format!("/badges/{}.svg", row.id)),
         page_url: app.settings.absolute(&page),
         can_ask: app.settings.accept_submissions,

@@ -4,6 +4,7 @@ pub mod about;
 pub mod changes;
 pub mod checks;
 pub mod diffs;
+pub(crate) mod listings;
 pub mod query;
 pub mod scans;
 pub mod servers;
