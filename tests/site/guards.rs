@@ -372,6 +372,7 @@ fn the_clock_is_read_where_it_may_be() {
             "crates/scanner/src/fleet/tokens.rs:",
             "crates/site/src/cli/",
             "crates/site/src/jobs.rs:",
+            "crates/site/src/sourcing.rs:",
             "crates/site/src/worker.rs:",
             "crates/site/src/scanning.rs:",
         ]

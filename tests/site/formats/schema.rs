@@ -44,6 +44,8 @@ fn full() -> Report {
     let mut report = reports().swap_remove(2);
     report.scan = Some("scn_06erk3v8qkz7f4t1m2n9c0h5ya".into());
     report.verified = Some(report.grade.clone());
+    let listing = report.target.listing.as_mut().expect("a listing");
+    listing.auth = Some("oauth".into());
     report.future = vec![FutureGrade {
         rubric: "2027.1".into(),
         effective: "2027-03-01".into(),

@@ -135,7 +135,7 @@ async fn tables_lists_and_configurations_are_told_apart() {
     // A source that is not there keeps the others out no more than a bad row does.
     let ran = run(folder.path(), &["import", "none.csv", "list.txt"]).ended(2);
     assert!(ran.err.contains("source none.csv: No such file"));
-    assert!(ran.err.contains("list.txt\n"));
+    assert!(ran.err.contains("list.txt, read as plain list\n"));
     let ran = run(folder.path(), &["import", "--kind=dump", "list.txt"]).ended(2);
     assert!(ran.err.contains("no `servers` array"), "{}", ran.err);
     let mut command = authdex(folder.path());
