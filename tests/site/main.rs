@@ -3,8 +3,11 @@
 //! real binary over the same fleet. And guards: rules of the house that no type can hold.
 
 #[path = "../support/db.rs"]
-#[expect(dead_code, reason = "this suite needs less of it than the store's")]
 mod db;
+
+#[path = "../support/report.rs"]
+#[expect(dead_code, reason = "this suite needs less of it than the store's")]
+mod samples;
 
 mod accuracy;
 mod api;

@@ -8,6 +8,7 @@ mod engines;
 mod exits;
 mod faults;
 mod gates;
+mod keeping;
 mod naming;
 mod report;
 mod scanning;

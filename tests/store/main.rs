@@ -12,6 +12,7 @@ mod contract;
 mod faults;
 mod history;
 mod imports;
+mod keeping;
 mod kit;
 mod lists;
 mod scheduling;

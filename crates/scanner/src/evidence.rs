@@ -366,6 +366,21 @@ pub enum EvidenceError {
 }
 
 impl Evidence {
+    /// The record without the addresses that answered or came to fetch: as it is published, and
+    /// as it is kept once it is old. No check reads them.
+    #[must_use]
+    pub fn without_peers(mut self) -> Self {
+        for visit in &mut self.visits {
+            visit.peer = None;
+        }
+        for exchange in &mut self.exchanges {
+            if let Ok(response) = &mut exchange.got {
+                response.peer = None;
+            }
+        }
+        self
+    }
+
     /// The JSON form. Equal evidence gives equal bytes.
     ///
     /// # Errors

@@ -240,6 +240,10 @@ pub struct Schedule {
     pub registry_full: String,
     /// Cron of grading stored evidence again.
     pub regrade: String,
+    /// Cron of grading a sample again.
+    pub determinism: String,
+    /// Cron of removing what is old.
+    pub retention: String,
     /// Time between two looks for due servers.
     pub sweep_every: Span,
     /// Length of a lease.

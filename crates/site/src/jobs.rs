@@ -9,7 +9,7 @@ use scanner::rubric;
 use scanner::time::{Clock as _, Millis, SystemClock};
 use store::Store;
 use store::cron::Cron;
-use store::{Grade, Regraded};
+use store::{Grade, Regraded, RetentionPlan};
 use tokio::sync::watch;
 
 use crate::cli::import::Tally;
@@ -31,6 +31,10 @@ enum Job {
     Walk,
     /// Grades stored evidence under the rubric in force.
     Regrade,
+    /// Grades a hundredth of what is stored again and compares.
+    Determinism,
+    /// Removes what is old.
+    Retention,
 }
 
 /// Runs the jobs of the schedule until `stop` turns true.
@@ -43,6 +47,12 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
         ("registry_sync", &settings.schedule.registry_sync, Job::Sync),
         ("registry_full", &settings.schedule.registry_full, Job::Walk),
         ("regrade", &settings.schedule.regrade, Job::Regrade),
+        (
+            "determinism",
+            &settings.schedule.determinism,
+            Job::Determinism,
+        ),
+        ("retention", &settings.schedule.retention, Job::Retention),
     ];
     let mut planned: Vec<(&str, Cron, Job, Millis)> = Vec::new();
     let now = SystemClock.now();
@@ -101,12 +111,14 @@ async fn once(
     let outcome = match job {
         Job::Sync => sync(store, settings, false).await.map(|tally| said(&tally)),
         Job::Walk => sync(store, settings, true).await.map(|tally| said(&tally)),
-        Job::Regrade => regrade(store, stop).await.map(|done| {
+        Job::Regrade => regrade(store, stop, &|_| ()).await.map(|done| {
             format!(
                 "{} reports added, {} unreadable",
                 done.added, done.unreadable
             )
         }),
+        Job::Determinism => determinism(store, due, stop).await,
+        Job::Retention => retention(store, now, stop).await,
     };
     let (ok, note) = match &outcome {
         Ok(note) => (true, note.clone()),
@@ -122,7 +134,8 @@ fn said(tally: &Tally) -> String {
     format!("{} servers, {} new", tally.found, tally.stored.added)
 }
 
-/// Adds the reports that stored scans lack under the rubric in force.
+/// Adds the reports that stored scans lack under the rubric in force, telling after each how
+/// many there are.
 ///
 /// # Errors
 ///
@@ -130,8 +143,50 @@ fn said(tally: &Tally) -> String {
 pub(crate) async fn regrade(
     store: &Store,
     stop: &watch::Receiver<bool>,
+    tell: &(dyn Fn(Regraded) + Sync),
 ) -> anyhow::Result<Regraded> {
     let grade: Grade = Arc::new(crate::worker::judge);
     let version = rubric::current().version;
-    Ok(store::regrade(store, version, &grade, true, &SystemClock, stop).await?)
+    Ok(store::regrade_telling(store, version, &grade, true, &SystemClock, stop, tell).await?)
+}
+
+/// One in so many stretches of scans is graded again each night, each in its turn.
+const NIGHTS: u32 = 100;
+
+/// Grades a hundredth of what is stored again; an error if anything comes out otherwise, so
+/// that the job's row says so until the next run.
+async fn determinism(
+    store: &Store,
+    due: Millis,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<String> {
+    let grade: Grade = Arc::new(crate::worker::judge);
+    let night = u32::try_from(due.0.div_euclid(86_400_000).rem_euclid(i64::from(NIGHTS)));
+    let turn = (night.unwrap_or(0), NIGHTS);
+    let found = store::grade_again(store, rubric::current().version, &grade, turn, stop).await?;
+    if found.different + found.unreadable == 0 {
+        return Ok(format!("{} graded again, all the same", found.graded));
+    }
+    let first = found
+        .differing
+        .first()
+        .map_or_else(String::new, |one| format!("; {}: {}", one.scan, one.why));
+    anyhow::bail!(
+        "{} graded again, {} came out otherwise, {} unreadable{first}",
+        found.graded,
+        found.different,
+        found.unreadable
+    )
+}
+
+async fn retention(
+    store: &Store,
+    now: Millis,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<String> {
+    let done = store.retain(&RetentionPlan::at(now), stop).await?;
+    Ok(format!(
+        "{} scans without addresses, {} jobs forgotten, {} unreadable",
+        done.scans, done.jobs, done.unreadable
+    ))
 }

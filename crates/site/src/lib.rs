@@ -13,6 +13,7 @@ mod compare;
 pub mod config;
 pub mod credentials;
 pub mod error;
+pub mod export;
 pub mod jobs;
 mod layers;
 mod limits;

@@ -115,6 +115,14 @@ impl Db {
         })
     }
 
+    /// A SQLite database that is open already.
+    pub(crate) fn of_sqlite(pool: SqlitePool) -> Self {
+        Self {
+            engine: Engine::Sqlite(pool),
+            turn: Arc::default(),
+        }
+    }
+
     /// Whether the engine is Postgres, for the few texts that differ.
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
@@ -216,7 +224,7 @@ fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
 }
 
 /// The engine's words with what they usually mean.
-fn sqlite_fault(error: &sqlx::Error) -> String {
+pub(crate) fn sqlite_fault(error: &sqlx::Error) -> String {
     match sqlite_code(error) {
         Some(8) => "the file or its folder may not be written; check its permissions".into(),
         Some(14) => "the file cannot be opened; check the path and its permissions".into(),

@@ -71,6 +71,14 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file that a copy is read from or written to is of no use.
+    #[error("{file}: {why}")]
+    File {
+        /// Its path.
+        file: String,
+        /// What is wrong and what to do, on one line.
+        why: String,
+    },
     /// A page cursor that this store did not give out.
     #[error("the page cursor is not one of ours; leave it out to start from the first page")]
     Cursor,

@@ -110,9 +110,7 @@ impl Store {
         let news = if same && sparing {
             None
         } else {
-            Some(Box::new(
-                self.news(filing, &encoded, before.as_ref(), sample).await?,
-            ))
+            Some(Box::new(self.news(filing, before.as_ref(), sample).await?))
         };
         Ok(Prepared {
             target: filing.target.0,
@@ -144,7 +142,6 @@ impl Store {
     async fn news(
         &self,
         filing: &Filing<'_>,
-        encoded: &[u8],
         before: Option<&Before>,
         sample: bool,
     ) -> Result<News> {
@@ -153,7 +150,7 @@ impl Store {
         self.codec
             .prepare(&self.db, Kind::Report, sample.then_some(&report[..]))
             .await?;
-        let (hash, evidence) = self.base(filing, encoded)?;
+        let (hash, evidence) = self.base(filing)?;
         let state = State::of(filing.evidence, filing.report);
         Ok(News {
             after_run: before.and_then(|before| before.run),
@@ -168,13 +165,15 @@ impl Store {
     /// The evidence as it is kept for good, and the name of its content. Retries are left out
     /// of a surface, which moves the numbers of exchanges that the report points at; such
     /// evidence is kept as it is.
-    fn base(&self, filing: &Filing<'_>, encoded: &[u8]) -> Result<(Vec<u8>, Packed)> {
+    fn base(&self, filing: &Filing<'_>) -> Result<(Vec<u8>, Packed)> {
         let surface = surface::of(filing.evidence);
         let (hash, bytes) = if surface.exchanges.len() == filing.evidence.exchanges.len() {
             let hash = unhex(&filing.report.evidence.surface_sha256).unwrap_or_default();
             (hash, encode(&surface)?)
         } else {
-            (Sha256::digest(encoded).into(), encoded.to_vec())
+            // What lasts holds no addresses.
+            let bytes = encode(&filing.evidence.clone().without_peers())?;
+            (Sha256::digest(&bytes).into(), bytes)
         };
         let packed = self.codec.pack(Kind::Evidence, &bytes)?;
         Ok((hash.to_vec(), packed))
@@ -309,7 +308,7 @@ fn kind(before: &Before, after: &State, moved: &Moved) -> &'static str {
     }
 }
 
-fn encode(evidence: &Evidence) -> Result<Vec<u8>> {
+pub(crate) fn encode(evidence: &Evidence) -> Result<Vec<u8>> {
     evidence
         .encode()
         .map_err(|error| unstorable(error.to_string()))

@@ -7,13 +7,18 @@
 //! Both engines run the same SQL text through sqlx; the few places that differ are `db`, the
 //! leases, and search. The suite under `tests/store` runs every method on both.
 
+mod again;
+mod backup;
 mod changes;
 mod codec;
+mod copy;
 mod counters;
 pub mod cron;
 mod db;
 pub mod due;
 mod error;
+mod examine;
+mod export;
 mod filing;
 pub mod ids;
 mod jobs;
@@ -22,6 +27,7 @@ mod listings;
 mod lists;
 mod pages;
 mod regrade;
+mod retention;
 mod rows;
 mod scans;
 pub mod scheduler;
@@ -35,10 +41,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::OnceCell;
 
+pub use again::{Again, Differing, grade_again};
 pub use db::OpenOptions;
 pub use due::Pace;
 pub use error::{Result, StoreError};
-pub use regrade::{Grade, Regraded, regrade};
+pub use examine::Examined;
+pub use export::{ScanLine, StretchLine};
+pub use regrade::{Grade, Regraded, regrade, regrade_telling};
+pub use retention::{Removed, RetentionPlan};
 pub use rows::{
     ChangeRow, ChangedCheck, CheckTally, DueAnswer, Facets, Filed, Filing, ImportTally, JobRow,
     Leased, NewListing, Page, Paged, RunRow, ScanRow, ServerRow, Sort, TargetFilter, TargetId,
@@ -75,14 +85,17 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub async fn open_with(url: &str, options: OpenOptions) -> Result<Self> {
-        let db = db::Db::open(url, options).await?;
-        Ok(Self {
+        Ok(Self::over(db::Db::open(url, options).await?))
+    }
+
+    fn over(db: db::Db) -> Self {
+        Self {
             writer: writer::Writer::start(db.clone()),
             db,
             codec: Arc::default(),
             ordinals: Arc::default(),
             trigram: Arc::default(),
-        })
+        }
     }
 
     /// Closes all connections once running statements have ended. Methods fail afterwards.

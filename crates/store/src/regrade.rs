@@ -50,6 +50,24 @@ pub async fn regrade(
     clock: &dyn Clock,
     stop: &watch::Receiver<bool>,
 ) -> Result<Regraded> {
+    regrade_telling(store, rubric, grade, current, clock, stop, &|_| ()).await
+}
+
+/// The same, telling after each report what was done so far. Every report is kept at once, so a
+/// re-grading that ends in the middle, however hard, is gone on with by calling this again.
+///
+/// # Errors
+///
+/// As [`regrade`].
+pub async fn regrade_telling(
+    store: &Store,
+    rubric: &str,
+    grade: &Grade,
+    current: bool,
+    clock: &dyn Clock,
+    stop: &watch::Receiver<bool>,
+    tell: &(dyn Fn(Regraded) + Sync),
+) -> Result<Regraded> {
     let mut done = Regraded::default();
     let mut page = Page::first(PAGE);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -81,6 +99,7 @@ pub async fn regrade(
                         .add_report(&scan, &report, current, clock.now())
                         .await?;
                     done.added += u64::from(added);
+                    tell(done);
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "grading again failed");
@@ -129,6 +148,22 @@ struct Addition<'a> {
 }
 
 impl Store {
+    /// How many stretches of scans have no report under this rubric.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn ungraded_count(&self, rubric: &str) -> Result<u64> {
+        const COUNT: &str = "SELECT COUNT(*) FROM run r WHERE NOT EXISTS \
+            (SELECT 1 FROM report o WHERE o.run = r.id AND o.rubric = $1)";
+        let (n,): (i64,) = on!(self.db, pool => sqlx::query_as(COUNT)
+            .bind(rubric.replace('\0', ""))
+            .fetch_one(pool)
+            .await)
+        .map_err(during("looking for scans to grade"))?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    }
+
     /// Stretches of scans without a report under this rubric, newest first.
     ///
     /// # Errors

@@ -62,6 +62,41 @@ pub(crate) async fn pending(db: &Db) -> Result<Vec<String>> {
         .collect())
 }
 
+/// How far a database got, read without writing anything.
+#[derive(Debug)]
+pub(crate) struct SchemaState {
+    /// Name of the last migration that was applied.
+    pub(crate) last: String,
+    /// Names of those that are missing.
+    pub(crate) behind: Vec<String>,
+    /// Versions that this program does not know.
+    pub(crate) unknown: Vec<i64>,
+}
+
+/// Reads how far a database got.
+pub(crate) async fn state(db: &Db) -> Result<SchemaState> {
+    const READ: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+    let applied: Vec<(i64,)> = on!(db, pool => sqlx::query_as(READ).fetch_all(pool).await)
+        .map_err(during("reading the version of the schema"))?;
+    let has = |version: i64| applied.iter().any(|(applied,)| *applied == version);
+    let known = |version: i64| MIGRATIONS.iter().any(|(known, ..)| *known == version);
+    let named = |wanted: bool| {
+        MIGRATIONS
+            .into_iter()
+            .filter(move |(version, ..)| has(*version) == wanted)
+            .map(|(_, name, ..)| name.to_owned())
+    };
+    Ok(SchemaState {
+        last: named(true).next_back().unwrap_or_default(),
+        behind: named(false).collect(),
+        unknown: applied
+            .iter()
+            .map(|(version,)| *version)
+            .filter(|version| !known(*version))
+            .collect(),
+    })
+}
+
 async fn applied(db: &Db) -> Result<Vec<i64>, MigrateError> {
     let table = migrator(db).table_name.clone();
     let list = match &db.engine {

@@ -111,7 +111,7 @@ async fn an_interrupted_crawl_keeps_what_it_has_and_leaves_the_rest_due() {
 }
 
 /// One answer over a connection of its own: status and body.
-fn get(address: &str, path: &str) -> Option<(u16, String)> {
+pub(super) fn get(address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
@@ -129,13 +129,13 @@ fn get(address: &str, path: &str) -> Option<(u16, String)> {
 
 /// A port that was free a moment ago. The program says which one it got for port 0, but only
 /// on its standard error, which is read when it has ended.
-fn free() -> String {
+pub(super) fn free() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").to_string()
 }
 
 #[track_caller]
-fn wait_for(address: &str) {
+pub(super) fn wait_for(address: &str) {
     for _ in 0..200 {
         if get(address, "/healthz").is_some_and(|(status, _)| status == 200) {
             return;

@@ -2,10 +2,12 @@
 //! error; an error is one line that says what, where and what to do.
 
 mod accuracy;
+mod backup;
 mod catalogue;
 mod crawl;
 mod deeper;
 mod demo;
+mod export;
 mod gating;
 mod health;
 pub(crate) mod import;
@@ -15,6 +17,7 @@ mod offline;
 mod owner;
 mod printing;
 mod profiles;
+mod regrade;
 mod scan;
 mod serve;
 mod usage;
@@ -101,9 +104,10 @@ impl From<store::StoreError> for Ended {
     fn from(cause: store::StoreError) -> Self {
         use store::StoreError;
         let exit = match &cause {
-            StoreError::Url { .. } | StoreError::Open { .. } | StoreError::Migrate(_) => {
-                Exit::Usage
-            }
+            StoreError::Url { .. }
+            | StoreError::Open { .. }
+            | StoreError::File { .. }
+            | StoreError::Migrate(_) => Exit::Usage,
             StoreError::Locked { .. }
             | StoreError::Full { .. }
             | StoreError::Busy { .. }
@@ -134,7 +138,7 @@ type Outcome = Result<Exit, Ended>;
 #[command(after_help = "\
 Exit codes:
   0  done; thresholds met, or none asked
-  1  a threshold was missed, on evidence that was established
+  1  a threshold was missed, on evidence that was established; a backup has faults
   2  usage: a bad option, file, setting, database address or id, or an address that is refused
   3  incomplete: unreachable, blocked, too little evidence, interrupted, database full or locked
   4  internal error
@@ -183,6 +187,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check or print the configuration
     Config(ConfigArgs),
+    /// Write what is known to files that others can read: NDJSON or CSV, with a manifest
+    Export(export::ExportArgs),
+    /// Copy the whole database to a file while it is in use, or examine such a copy
+    Backup(backup::BackupArgs),
+    /// Put a backup where the configuration has its database, which must be empty
+    Restore(backup::RestoreArgs),
     /// Bring the database schema up to date
     Migrate(MigrateArgs),
     /// Ask an Authdex on this machine whether it is ready
@@ -344,7 +354,16 @@ async fn run(cli: Cli) -> Outcome {
         }
         Command::Regrade => {
             let settings = settings(cli.config.as_deref())?;
-            regrade(&settings).await
+            regrade::run(&settings).await
+        }
+        Command::Export(args) => {
+            let settings = settings(cli.config.as_deref())?;
+            export::run(args, &settings).await
+        }
+        Command::Backup(args) => backup::run(args, cli.config.as_deref()).await,
+        Command::Restore(args) => {
+            let settings = settings(cli.config.as_deref())?;
+            backup::restore(&args, &settings).await
         }
         Command::Health(args) => health::run(args).await,
         Command::Migrate(args) => {
@@ -400,21 +419,6 @@ async fn migrate(args: &MigrateArgs, settings: &Settings) -> Outcome {
         tell(format_args!("{} migrations applied.", pending.len()));
     }
     store.close().await;
-    Ok(Exit::Done)
-}
-
-async fn regrade(settings: &Settings) -> Outcome {
-    let store = open_store(settings).await?;
-    let (_running, stop) = tokio::sync::watch::channel(false);
-    let done = crate::jobs::regrade(&store, &stop)
-        .await
-        .map_err(Ended::internal)?;
-    tell(format_args!(
-        "{} reports added under rubric {}, {} scans unreadable.",
-        done.added,
-        scanner::rubric::current().version,
-        done.unreadable
-    ));
     Ok(Exit::Done)
 }
 

@@ -441,7 +441,11 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
         ("policy", "interval" | "interval_unchanged", Value::String(text)) if text != "auto" => {
             super::Span::parse(text).map_err(wrong)?;
         }
-        ("schedule", "registry_sync" | "registry_full" | "regrade", Value::String(text)) => {
+        (
+            "schedule",
+            "registry_sync" | "registry_full" | "regrade" | "determinism" | "retention",
+            Value::String(text),
+        ) => {
             store::cron::Cron::parse(text).map_err(|error| wrong(error.to_string()))?;
         }
         _ => (),

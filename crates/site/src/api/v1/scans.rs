@@ -382,14 +382,6 @@ pub(crate) async fn evidence(
 }
 
 /// Evidence as published: without the addresses that answered or came to fetch.
-pub(crate) fn public(mut evidence: Evidence) -> Evidence {
-    for visit in &mut evidence.visits {
-        visit.peer = None;
-    }
-    for exchange in &mut evidence.exchanges {
-        if let Ok(response) = &mut exchange.got {
-            response.peer = None;
-        }
-    }
-    evidence
+pub(crate) fn public(evidence: Evidence) -> Evidence {
+    evidence.without_peers()
 }
