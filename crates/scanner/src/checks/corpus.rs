@@ -2,10 +2,8 @@
 //! world in memory, and says of one check what is true. The files under `tests/corpus` are
 //! written by this test when `AUTHDEX_WRITE_CORPUS` is set, and must hold every case.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-use sha2::{Digest, Sha256};
 
 use super::testkit::{Case, Expect};
 use crate::accuracy::{Item, Truth, read_labels};
@@ -34,54 +32,76 @@ fn source(expect: &Expect) -> String {
     }
 }
 
-/// Every case with its evidence, equal evidence once.
-fn items(cases: &[&Case]) -> (BTreeMap<String, Item>, BTreeSet<String>) {
-    let mut items = BTreeMap::new();
-    let mut labels = BTreeSet::new();
-    for case in cases {
-        let evidence = (case.world)().scan();
-        let bytes = evidence.encode().expect("encodes");
-        let digest: String = Sha256::digest(&bytes)
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let name = format!("case-{digest}");
-        labels.insert(format!(
-            "{name}\t{}\t{}\t{}\t{}",
-            case.check,
-            case.revision,
-            truth(&case.expect).as_str(),
-            source(&case.expect)
-        ));
-        items.entry(name.clone()).or_insert(Item { name, evidence });
-    }
-    (items, labels)
+/// The name of every case, and its label: the check and its number among the check's cases.
+fn labels(cases: &[&Case]) -> Vec<(String, String)> {
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    cases
+        .iter()
+        .map(|case| {
+            let number = numbers.entry(case.check).or_default();
+            *number += 1;
+            let name = format!("case-{}-{number}", case.check);
+            let label = format!(
+                "{name}\t{}\t{}\t{}\t{}",
+                case.check,
+                case.revision,
+                truth(&case.expect).as_str(),
+                source(&case.expect)
+            );
+            (name, label)
+        })
+        .collect()
+}
+
+/// What is recorded of the cases.
+fn recorded() -> Vec<Item> {
+    let packed = std::fs::read(corpus().join("cases.ndjson.zst")).unwrap_or_default();
+    let plain = zstd::decode_all(packed.as_slice()).unwrap_or_default();
+    plain
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("a recorded scan"))
+        .collect()
 }
 
 #[test]
 fn the_corpus_holds_every_case() {
     let cases = super::tests::cases();
-    let (items, labels) = items(&cases);
+    let labels = labels(&cases);
+    let lines: Vec<&str> = labels.iter().map(|(_, label)| label.as_str()).collect();
     let tsv = format!(
         "# item, check, revision, label, source: mutants of the world in memory, written by `just corpus`\n{}\n",
-        labels.into_iter().collect::<Vec<_>>().join("\n")
+        lines.join("\n")
     );
     let path = corpus().join("cases.tsv");
     if std::env::var_os("AUTHDEX_WRITE_CORPUS").is_some() {
         let mut plain = Vec::new();
-        for item in items.values() {
-            serde_json::to_writer(&mut plain, item).expect("encodes");
+        for (case, (name, _)) in cases.iter().zip(&labels) {
+            let item = Item {
+                name: name.clone(),
+                evidence: (case.world)().scan(),
+            };
+            serde_json::to_writer(&mut plain, &item).expect("encodes");
             plain.push(b'\n');
         }
         let packed = zstd::encode_all(plain.as_slice(), 19).expect("packs");
         std::fs::write(corpus().join("cases.ndjson.zst"), packed).expect("writes");
         std::fs::write(&path, &tsv).expect("writes");
     }
-    let recorded = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(read_labels(&recorded).is_ok(), "the labels can be read");
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(read_labels(&written).is_ok(), "the labels can be read");
     assert!(
-        recorded == tsv,
+        written == tsv,
         "tests/corpus/cases.tsv does not hold the cases as they are now: run `just corpus`"
     );
+    let recorded = recorded();
+    assert_eq!(recorded.len(), labels.len());
+    for (item, (name, _)) in recorded.iter().zip(&labels) {
+        assert_eq!(item.name, *name);
+        assert_eq!(
+            item.evidence.plan,
+            crate::evidence::PLAN,
+            "{name} was recorded under another plan: run `just corpus`"
+        );
+    }
 }
