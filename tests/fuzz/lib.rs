@@ -2,8 +2,18 @@
 
 #[path = "../../crates/site/src/output/bundle.rs"]
 pub mod bundle;
+#[path = "../../crates/site/src/view/text.rs"]
+mod text;
 #[path = "../support/readers.rs"]
 mod readers;
+
+/// What the reader of bundles takes from the rest of the site.
+mod view {
+    pub(crate) use crate::text::Shown;
+}
+
+/// As the site's module of outputs names it.
+const REPORTS_SCHEMA: &str = "authdex.reports/1";
 
 /// Gives the bytes to the reader of this name.
 ///
