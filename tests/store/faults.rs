@@ -149,7 +149,7 @@ fn end_after(url: &str, work: Vec<(store::TargetId, Vec<Scanned>)>, filings: usi
 async fn a_locked_database_is_said_and_loses_nothing(db: &TestDb) {
     let (_, target) = add(&db.store, URL).await;
     let options = OpenOptions {
-        wait_ms: 100,
+        wait_ms: 1_500,
         ..OpenOptions::default()
     };
     let hasty = Store::open_with(&db.url, options).await.unwrap();
