@@ -3,7 +3,6 @@
 //! checks say.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use scanner::check::{Unmet, Verdict};
 use scanner::checks;
@@ -11,15 +10,15 @@ use scanner::evidence::{AuthorizeVariant, Consent, Credential, Depth, Evidence, 
 use scanner::facts::Facts;
 use scanner::fleet::authorization::{Fault, Login};
 use scanner::fleet::registration::{Documents, Registering};
-use scanner::fleet::world::{AuthorizationServer, McpServer, World};
+use scanner::fleet::world::{AuthorizationServer, Edit, McpServer, World};
 use scanner::fleet::{Fleet, Seen};
-use scanner::net::{Credentials, Guard, NetScanner, OwnHost, OwnHosting, Settings, SuppliedValue};
+use scanner::net::{Credentials, NetScanner, OwnHost, OwnHosting, Settings, SuppliedValue};
 use scanner::scan::Scan;
 use scanner::spec::Revision;
 use scanner::target::Target;
 use scanner::time::Millis;
 
-use crate::probing::quick;
+use crate::loopback;
 
 const MCP: &str = "notes.sample.example";
 const AS: &str = "id.sample.example";
@@ -57,22 +56,13 @@ async fn fleet(server: AuthorizationServer) -> Fleet {
 }
 
 fn settings(fleet: &Fleet, depth: Depth, hosts: &[&str]) -> Settings {
-    let mut settings = quick();
-    settings.guard = Guard::public();
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse().unwrap())
-        .collect();
+    let mut settings = loopback::reaching(fleet);
     settings.limits.depth = depth;
     settings.consent = (!hosts.is_empty()).then(|| Consent {
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         basis: "test".into(),
         recorded: Millis(0),
     });
-    // Nobody comes, so nobody is waited for.
-    settings.timeouts.canary = Duration::ZERO;
     settings.own_host = Some(OwnHosting {
         base: "https://own.sample.example/canary".into(),
         host: Arc::new(Unvisited),
@@ -166,6 +156,54 @@ async fn a_good_server_passes() {
     // Within the budget, and every client is gone again.
     assert!(touched(&fleet).len() <= 80);
     assert_eq!(ledger.clients(), 0);
+}
+
+/// Many servers keep the request in a cookie while they redirect to their sign-in page.
+#[tokio::test]
+async fn a_sign_in_page_that_wants_its_cookie_is_reached() {
+    const COOKIE: &str = "transaction=c0ffee5ecret42";
+    let fleet = fleet(server(Login::SignIn, &[])).await;
+    fleet.change(|world| {
+        world.edits.push(Edit::new(|asked, reply| {
+            if asked.host != AS {
+                return;
+            }
+            if asked.path == "/authorize" && (300..400).contains(&reply.status) {
+                reply
+                    .headers
+                    .push(("set-cookie", format!("{COOKIE}; Path=/; HttpOnly")));
+            }
+            if asked.path == "/login" && asked.header("cookie") != Some(COOKIE) {
+                reply.status = 400;
+                reply.headers = vec![("content-type", "text/html".into())];
+                reply.body = "<title>oops! something went wrong</title>".into();
+            }
+        }));
+    });
+    let evidence = consented(&fleet).await;
+    assert_says(
+        &evidence,
+        &[
+            ("pkce-required", "pass"),
+            ("ri-authorize-accepts", "pass"),
+            ("authz-loopback-any-port", "pass"),
+            ("authz-frame-protection", "pass"),
+        ],
+    );
+    // It goes along its own redirect, to that host, and into no record.
+    let carried: Vec<Seen> = fleet
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.headers.iter().any(|(name, _)| name == "cookie"))
+        .collect();
+    assert!(!carried.is_empty());
+    assert!(
+        carried
+            .iter()
+            .all(|seen| seen.host == AS && seen.path.starts_with("/login"))
+    );
+    let record = String::from_utf8(evidence.encode().unwrap()).unwrap();
+    assert!(!record.contains("c0ffee5ecret42"));
 }
 
 #[tokio::test]

@@ -7,14 +7,14 @@ use scanner::evidence::Evidence;
 use scanner::fleet::Fleet;
 use scanner::fleet::world::{AuthorizationServer, Challenge, Guard, McpServer, Speaks, World};
 use scanner::grade::grade;
-use scanner::net::{ConnectTo, NetScanner};
+use scanner::net::NetScanner;
 use scanner::report::{FindingVerdict, Report};
 use scanner::rubric;
 use scanner::scan::Scan;
 use scanner::spec::Revision;
 use scanner::target::Target;
 
-use crate::probing::quick;
+use crate::loopback;
 
 const HOST: &str = "two-eras.demo.example";
 
@@ -40,13 +40,7 @@ async fn report(guard: Guard, modern: bool, legacy: bool) -> Report {
         edits: Vec::new(),
     };
     let fleet = Fleet::start(world).await.unwrap();
-    let mut settings = quick();
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse::<ConnectTo>().unwrap())
-        .collect();
+    let settings = loopback::reaching(&fleet);
     let scanner = NetScanner::new(settings).await.unwrap();
     let target = Target::of(format!("https://{HOST}/mcp"));
     let evidence: Evidence = scanner.scan(&target, "scn_eras").await;

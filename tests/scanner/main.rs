@@ -4,6 +4,8 @@
     reason = "a test that meets something unexpected fails"
 )]
 
+#[path = "../support/loopback.rs"]
+mod loopback;
 #[path = "../support/readers.rs"]
 mod readers;
 #[path = "../support/stage.rs"]

@@ -18,13 +18,13 @@ use scanner::facts::Facts;
 use scanner::facts::documents::Document;
 use scanner::facts::outcome::Outcome;
 use scanner::fleet::{Fleet, demo};
-use scanner::net::{Guard, NetScanner};
+use scanner::net::NetScanner;
 use scanner::report::{Connection, Reach, Step};
 use scanner::scan::Scan;
 use scanner::target::Target;
 use url::Url;
 
-use crate::probing::quick;
+use crate::loopback;
 
 /// Our profile of the library.
 const PROFILE: &str = "rmcp-3.11";
@@ -401,14 +401,7 @@ impl Tally {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_library_agrees_over_the_fleet() {
     let fleet = Fleet::start(demo::world()).await.unwrap();
-    let mut settings = quick();
-    settings.guard = Guard::public();
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse().unwrap())
-        .collect();
+    let settings = loopback::reaching(&fleet);
     let scanner = NetScanner::new(settings).await.unwrap();
     let mut tally = Tally::default();
     let mut lines = String::new();

@@ -7,39 +7,18 @@ use std::time::Duration;
 
 use scanner::evidence::{Evidence, Exchange, Failure, Hello, Purpose, Response, Stopped};
 use scanner::fleet::{Fleet, demo};
-use scanner::net::{Guard, Identity, NetScanner, Pace, Rates, Retries, Settings};
+use scanner::net::{Guard, Identity, NetScanner, Pace, Rates, Settings};
 use scanner::scan::Scan;
 use scanner::target::Target;
-use scanner::time::SystemClock;
 
+use crate::loopback;
 use crate::stage::{self, Heard, Stage, Step};
 
 /// Settings for loopback: no waiting, no repetitions, special-use addresses admitted.
 pub(crate) fn quick() -> Settings {
-    let number = AtomicU32::new(1);
-    let entropy = Arc::new(move || {
-        let mut bytes = [0x5a; 16];
-        bytes[..4].copy_from_slice(&number.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        bytes
-    });
-    let mut settings = Settings::new(Arc::new(SystemClock), entropy);
+    let mut settings = loopback::unhurried();
     settings.guard = Guard::allow_private();
-    settings.pace = Arc::new(Pace::new(unpaced()));
-    settings.retries = Retries::none();
-    settings.limits.repeat_gap_ms = 0;
-    settings.timeouts.idle_stream = Duration::from_millis(300);
-    // A name server that is not there: no test asks the network.
-    settings.nameservers = vec!["127.0.0.1:1".parse().unwrap()];
     settings
-}
-
-pub(crate) fn unpaced() -> Rates {
-    Rates {
-        public: Duration::ZERO,
-        private: Duration::ZERO,
-        global_per_second: None,
-        ..Rates::default()
-    }
 }
 
 pub(crate) async fn scan(settings: Settings, url: &str) -> Evidence {
@@ -83,14 +62,7 @@ fn assert_orderly(evidence: &Evidence) {
 #[tokio::test]
 async fn records_the_whole_demo() {
     let fleet = Fleet::start(demo::world()).await.unwrap();
-    let mut settings = quick();
-    settings.guard = Guard::public();
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse().unwrap())
-        .collect();
+    let mut settings = loopback::reaching(&fleet);
     settings.identity = Identity {
         url: Some("https://authdex.example/policy".to_owned()),
         contact: Some("scanning@authdex.example".to_owned()),
@@ -311,7 +283,7 @@ async fn requests_to_a_host_keep_their_distance_and_their_order() {
     settings.limits.endpoint_requests = 6;
     settings.pace = Arc::new(Pace::new(Rates {
         private: Duration::from_millis(INTERVAL),
-        ..unpaced()
+        ..loopback::unpaced()
     }));
     let evidence = scan(settings, &format!("http://{}/mcp", stage.address)).await;
     assert_eq!(evidence.stopped, Stopped::OutOfAsks);
@@ -369,14 +341,8 @@ async fn repeats_are_made_on_new_connections() {
 #[tokio::test]
 async fn documents_of_an_issuer_are_fetched_once_for_all_its_servers() {
     let fleet = Fleet::start(demo::world()).await.unwrap();
-    let mut settings = quick();
+    let mut settings = loopback::reaching(&fleet);
     settings.share_documents = Duration::from_secs(3600);
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse().unwrap())
-        .collect();
     let scanner = NetScanner::new(settings).await.unwrap();
     let mut shared = Vec::new();
     for name in ["calendar", "mail"] {

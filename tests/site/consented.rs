@@ -2,9 +2,7 @@
 //! our own that they fetch client documents from, and what is left behind.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use scanner::evidence::{CimdVariant, Consent, Depth, Evidence, Purpose, Registration, Stopped};
 use scanner::fleet::Fleet;
@@ -12,14 +10,16 @@ use scanner::fleet::authorization::{Fault, Login};
 use scanner::fleet::registration::{Documents, Registering};
 use scanner::fleet::world::{AuthorizationServer, McpServer, World};
 use scanner::grade::grade;
-use scanner::net::{NetScanner, Pace, Rates, Retries, Settings};
+use scanner::net::{NetScanner, Settings};
 use scanner::report::{FindingVerdict, Report};
 use scanner::rubric;
 use scanner::scan::Scan as _;
 use scanner::target::Target;
-use scanner::time::{Millis, SystemClock};
+use scanner::time::Millis;
 use site::own_host::{self, Listening, OwnHost};
 use tokio::sync::watch;
+
+use crate::loopback;
 
 const SERVER: &str = "notes.example";
 const ISSUER: &str = "id.example";
@@ -94,32 +94,8 @@ impl Scene {
     }
 
     fn settings(&self, depth: Depth, consented: &[&str]) -> Settings {
-        let number = AtomicU32::new(1);
-        let entropy = Arc::new(move || {
-            let mut bytes = [0x5a; 16];
-            bytes[..4].copy_from_slice(&number.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-            bytes
-        });
-        let mut settings = Settings::new(Arc::new(SystemClock), entropy);
+        let mut settings = loopback::reaching(&self.fleet);
         settings.limits.depth = depth;
-        settings.limits.repeat_gap_ms = 0;
-        settings.extra_roots = self.fleet.authority().as_bytes().to_vec();
-        settings.connect_to = self
-            .fleet
-            .connect_to()
-            .iter()
-            .map(|rule| rule.parse().expect("a rule"))
-            .collect();
-        settings.pace = Arc::new(Pace::new(Rates {
-            public: Duration::ZERO,
-            private: Duration::ZERO,
-            global_per_second: None,
-            ..Rates::default()
-        }));
-        settings.retries = Retries::none();
-        settings.timeouts.idle_stream = Duration::from_millis(300);
-        settings.timeouts.canary = Duration::ZERO;
-        settings.nameservers = vec!["127.0.0.1:1".parse().expect("an address")];
         settings.consent = Some(Consent {
             hosts: consented.iter().map(|host| (*host).to_owned()).collect(),
             basis: "test".into(),

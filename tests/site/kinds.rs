@@ -13,6 +13,7 @@ use scanner::scan::Scan as _;
 use scanner::target::{Listing, Target};
 use serde_json::json;
 
+use crate::loopback;
 use crate::owner::{ISSUER, SERVER, Scene, URL};
 
 /// The variants of `Purpose`, as evidence writes them.
@@ -198,12 +199,9 @@ async fn every_kind_of_probe_goes_over_the_wire() {
     for (url, _) in fleet.targets() {
         let mut settings = scene.settings();
         settings.limits.depth = Depth::Standard;
-        settings.extra_roots = fleet.authority().as_bytes().to_vec();
-        settings.connect_to = fleet
-            .connect_to()
-            .iter()
-            .map(|rule| rule.parse().expect("a rule"))
-            .collect();
+        let reaching = loopback::reaching(&fleet);
+        settings.extra_roots = reaching.extra_roots;
+        settings.connect_to = reaching.connect_to;
         let scanner = NetScanner::new(settings).await.expect("a scanner");
         seen.extend(kinds(&scanner.scan(&Target::of(url), "scn_kinds").await));
     }

@@ -15,11 +15,11 @@ use scanner::fleet::Fleet;
 use scanner::fleet::authorization::Fault;
 use scanner::fleet::tokens;
 use scanner::fleet::world::World;
-use scanner::net::{NetScanner, Pace, Rates, Retries, Settings};
+use scanner::net::{NetScanner, Settings};
 use scanner::scan::Scan as _;
 use scanner::spec::Revision;
 use scanner::target::Target;
-use scanner::time::{Millis, SystemClock};
+use scanner::time::Millis;
 use site::browser::{LoopbackBrowser, Open};
 use site::login::{Client, Ending, Login, Options, login};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,6 +29,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use crate::loopback;
 use crate::owner::{ISSUER, SERVER, URL, pair};
 use crate::program::authdex;
 
@@ -102,24 +103,8 @@ impl Web {
 }
 
 fn settings(fleet: &Fleet) -> Settings {
-    let mut settings = Settings::new(Arc::new(SystemClock), Arc::new(site::scanning::entropy));
+    let mut settings = loopback::reaching(fleet);
     settings.limits.depth = Depth::Passive;
-    settings.limits.repeat_gap_ms = 0;
-    settings.extra_roots = fleet.authority().as_bytes().to_vec();
-    settings.connect_to = fleet
-        .connect_to()
-        .iter()
-        .map(|rule| rule.parse().expect("a rule"))
-        .collect();
-    settings.pace = Arc::new(Pace::new(Rates {
-        public: Duration::ZERO,
-        private: Duration::ZERO,
-        global_per_second: None,
-        ..Rates::default()
-    }));
-    settings.retries = Retries::none();
-    settings.timeouts.idle_stream = Duration::from_millis(300);
-    settings.nameservers = vec!["127.0.0.1:1".parse().expect("an address")];
     settings
 }
 

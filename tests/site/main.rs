@@ -4,6 +4,8 @@
 
 #[path = "../support/db.rs"]
 mod db;
+#[path = "../support/loopback.rs"]
+mod loopback;
 
 #[path = "../support/report.rs"]
 #[expect(dead_code, reason = "this suite needs less of it than the store's")]

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use scanner::evidence::{
     CodeUse, Consent, Credential, Depth, Evidence, Failure, Operation, Operations, OwnerProbe,
@@ -17,14 +16,16 @@ use scanner::fleet::resource::{ADMIN, ASK_TOOL, Flaw, Resource, WRITE, WRITE_TOO
 use scanner::fleet::tokens::{Grant, Ledger};
 use scanner::fleet::world::{AuthorizationServer, Edit, McpServer, Speaks, World};
 use scanner::grade::grade;
-use scanner::net::{Credentials, NetScanner, Pace, Rates, Retries, Settings, SuppliedValue};
+use scanner::net::{Credentials, NetScanner, Settings, SuppliedValue};
 use scanner::report::{FindingVerdict, Report};
 use scanner::rubric;
 use scanner::scan::Scan as _;
 use scanner::target::Target;
-use scanner::time::{Millis, SystemClock};
+use scanner::time::Millis;
 use serde_json::json;
 use site::own_host::{self, Listening, OwnHost};
+
+use crate::loopback;
 
 pub(crate) const SERVER: &str = "notes.example";
 pub(crate) const ISSUER: &str = "id.example";
@@ -139,30 +140,11 @@ impl Scene {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        let entropy = Arc::new(|| [0x3c; 16]);
-        let mut settings = Settings::new(Arc::new(SystemClock), entropy);
+        let mut settings = loopback::reaching(&self.fleet);
         settings.limits.depth = Depth::Credentialed;
-        settings.limits.repeat_gap_ms = 0;
         settings.limits.late_code_ms = 0;
         settings.limits.grace_ms = 0;
         settings.limits.consented_requests = 300;
-        settings.extra_roots = self.fleet.authority().as_bytes().to_vec();
-        settings.connect_to = self
-            .fleet
-            .connect_to()
-            .iter()
-            .map(|rule| rule.parse().expect("a rule"))
-            .collect();
-        settings.pace = Arc::new(Pace::new(Rates {
-            public: Duration::ZERO,
-            private: Duration::ZERO,
-            global_per_second: None,
-            ..Rates::default()
-        }));
-        settings.retries = Retries::none();
-        settings.timeouts.idle_stream = Duration::from_millis(300);
-        settings.timeouts.canary = Duration::ZERO;
-        settings.nameservers = vec!["127.0.0.1:1".parse().expect("an address")];
         settings.consent = Some(Consent {
             hosts: vec![SERVER.into(), ISSUER.into()],
             basis: "test".into(),

@@ -1,7 +1,7 @@
 //! How often the checks are right: verdicts over labelled evidence, compared with the labels.
 //!
-//! A label says what a perfect scanner would answer for one item, check and revision. Labels
-//! come from reading servers and from the definition of a mutant, never from our own verdicts.
+//! A label says what a perfect scanner would answer for one item, check and revision. Where
+//! labels come from, and how much each kind is worth, is told in `docs/accuracy.md`.
 //! [`measure`] counts per check; [`rows`] writes every verdict down, so that a changed one is
 //! seen ([`changed`]).
 

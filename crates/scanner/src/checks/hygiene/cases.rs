@@ -278,6 +278,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     }),
     case("exposure-credential-params", Na, World::compliant),
     case("exposure-credential-params", Inconclusive, lists_fail),
+    case("exposure-credential-params", Na, only_sse),
     // exposure-sensitive-header-params
     case("exposure-sensitive-header-params", Pass, || {
         mirrored("region")
@@ -295,6 +296,7 @@ pub(in crate::checks) const CASES: &[Case] = &[
     case("exposure-sensitive-header-params", Na, World::open),
     case("exposure-sensitive-header-params", Na, World::compliant),
     case("exposure-sensitive-header-params", Inconclusive, lists_fail),
+    case("exposure-sensitive-header-params", Na, only_sse),
     // exposure-key-in-url
     case("exposure-key-in-url", Pass, World::compliant),
     case("exposure-key-in-url", Warn("path_placeholder"), || {
