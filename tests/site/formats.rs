@@ -357,3 +357,25 @@ fn rules_lead_to_the_pages_of_an_installation() {
             > 100
     );
 }
+
+#[test]
+fn the_verified_grade_stands_beside_the_public_one() {
+    let report = reports()
+        .into_iter()
+        .find(|report| report.grade.letter.is_some())
+        .expect("a letter");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    const LINE: &str = "Verified, with what only consent shows: C, score 61.5.";
+    for form in [Form::Text, Form::Markdown, Form::Html, Form::Junit] {
+        let plain = rendered(form, &[Subject::plain(report.clone())]);
+        assert!(!words(&plain).contains("Verified"), "{form:?}");
+        let mut verified = report.grade.clone();
+        verified.letter = Some(scanner::report::GradeLetter::C);
+        verified.score = Some(61.5);
+        verified.caps.clear();
+        let mut deeper = report.clone();
+        deeper.verified = Some(verified);
+        let shown = rendered(form, &[Subject::plain(deeper)]);
+        assert!(words(&shown).contains(LINE), "{form:?}: {shown}");
+    }
+}

@@ -137,7 +137,24 @@ pub fn one_line(report: &Report) -> Shown {
         }
         (None, None) => "No grade is due.".to_owned(),
     };
-    Shown::bounded(&text, 420)
+    match verified_line(report) {
+        Some(verified) => Shown::bounded(&format!("{text} {verified}"), 560),
+        None => Shown::bounded(&text, 420),
+    }
+}
+
+/// What the verified grade adds to the public one, for scans at depth consented or deeper.
+fn verified_line(report: &Report) -> Option<String> {
+    let grade = report.verified.as_ref()?;
+    let letter = grade.letter?.as_str();
+    let score = points(grade.score);
+    Some(match biting_cap(grade) {
+        Some(cap) => format!(
+            "Verified, with what only consent shows: {letter}, score {score}, capped by {}.",
+            cap.check
+        ),
+        None => format!("Verified, with what only consent shows: {letter}, score {score}."),
+    })
 }
 
 fn letter_line(report: &Report, letter: GradeLetter) -> String {
