@@ -13,6 +13,8 @@ on_both_engines!(
     delisted_servers_are_marked_and_left_alone,
     hostile_listings_are_harmless,
     two_processes_may_import_the_same,
+    lists_ask_for_less,
+    a_wish_is_no_listing,
 );
 
 async fn imports_are_idempotent(db: &TestDb) {
@@ -234,4 +236,93 @@ async fn two_processes_may_import_the_same(db: &TestDb) {
                 .all(|row| row.sources == ["dump", "registry"])
         );
     }
+}
+
+async fn lists_ask_for_less(db: &TestDb) {
+    let url = "https://a.example/mcp";
+    let asking = |name: &str, depth: Option<&str>, interval_ms| {
+        let mut row = listing(url, name);
+        let stated = row.target.listing.as_mut().unwrap();
+        stated.depth = depth.map(str::to_owned);
+        stated.interval_ms = interval_ms;
+        row
+    };
+    let rows = [asking("A", None, None)];
+    db.store
+        .add_listings("registry", &rows, DAY_ONE)
+        .await
+        .unwrap();
+    let server = db.store.server_by_url(url).await.unwrap().unwrap();
+    let asked = || async {
+        let (_, target) = db.store.target_of(&server.id).await.unwrap().unwrap();
+        let listing = target.listing.unwrap();
+        (listing.source, listing.depth, listing.interval_ms)
+    };
+    assert_eq!(asked().await, ("registry".into(), None, None));
+    for (source, depth, interval) in [("x", "standard", 5 * DAY), ("y", "passive", 2 * DAY)] {
+        let rows = [asking("A", Some(depth), Some(interval))];
+        db.store.add_listings(source, &rows, DAY_ONE).await.unwrap();
+    }
+    // What is shown stays the registry's statement; what is asked for is the least of all.
+    let least = ("registry".into(), Some("passive".into()), Some(5 * DAY));
+    assert_eq!(asked().await, least);
+    let leased = db
+        .store
+        .lease_due(DAY_ONE, DAY_ONE.plus(DAY), 1)
+        .await
+        .unwrap();
+    let target = &leased[0].target;
+    assert_eq!(target.interval_ms(DAY), 5 * DAY);
+    assert_eq!(
+        target.depth(scanner::evidence::Depth::Standard),
+        scanner::evidence::Depth::Passive
+    );
+    let said = db.store.sightings(&server.id).await.unwrap();
+    let own: Vec<_> = said
+        .iter()
+        .map(|one| one.listing.depth.as_deref())
+        .collect();
+    assert!(
+        own.contains(&None) && own.contains(&Some("standard")),
+        "{own:?}"
+    );
+    // A source that ceases to list it asks for nothing any more.
+    db.store
+        .reading_complete("x", DAY_ONE.plus(DAY), true, DAY_ONE.plus(DAY))
+        .await
+        .unwrap();
+    assert_eq!(asked().await.2, Some(2 * DAY));
+}
+
+async fn a_wish_is_no_listing(db: &TestDb) {
+    use store::asked::SUBMISSION;
+    let url = "https://a.example/mcp";
+    let rows = [listing(url, "A")];
+    db.store
+        .add_listings(SUBMISSION, &rows, DAY_ONE)
+        .await
+        .unwrap();
+    let server = db.store.server_by_url(url).await.unwrap().unwrap();
+    let (target, _) = db.store.target_of(&server.id).await.unwrap().unwrap();
+    let listed = || async { db.store.is_listed(target).await.unwrap() };
+    assert!(!listed().await);
+    let mut deleted = rows.clone();
+    deleted[0].target.listing.as_mut().unwrap().status = Some("deleted".into());
+    db.store
+        .add_listings("registry", &deleted, DAY_ONE)
+        .await
+        .unwrap();
+    assert!(!listed().await, "the registry has deleted it");
+    db.store
+        .add_listings("registry", &rows, DAY_ONE)
+        .await
+        .unwrap();
+    assert!(listed().await);
+    let later = DAY_ONE.plus(DAY);
+    db.store
+        .reading_complete("registry", later, true, later)
+        .await
+        .unwrap();
+    assert!(!listed().await, "the registry has ceased to list it");
+    assert!(!db.store.is_listed(store::TargetId(999_999)).await.unwrap());
 }

@@ -115,7 +115,8 @@ pub struct Refused {
     pub row: u64,
     /// What the row says, on one line, without secrets, at most 300 characters.
     pub raw: String,
-    /// `template`, `not_public`, `ephemeral`, `credential_in_url` or `invalid`.
+    /// `template`, `not_public`, `ephemeral`, `credential_in_url` or `invalid`; `bad_value`
+    /// among [`Read::remarks`].
     pub code: &'static str,
     /// The reason, one line.
     pub why: String,
@@ -132,6 +133,9 @@ pub struct Read {
     /// Rows without a remote server of their own: packages, and versions that a newer one of
     /// the same name replaces.
     pub ignored: u64,
+    /// Values that were left out of rows which count all the same, in order of rows; the code
+    /// is `bad_value`.
+    pub remarks: Vec<Refused>,
 }
 
 impl Read {
@@ -247,6 +251,17 @@ impl Rows {
     }
 
     fn refuse(&mut self, row: u64, raw: &str, code: &'static str, why: &str) {
+        let refused = Self::told(row, raw, code, why);
+        self.read.refused.push(refused);
+    }
+
+    /// Says that a value of a row is left out.
+    fn remark(&mut self, row: u64, raw: &str, why: &str) {
+        let remark = Self::told(row, raw, "bad_value", why);
+        self.read.remarks.push(remark);
+    }
+
+    fn told(row: u64, raw: &str, code: &'static str, why: &str) -> Refused {
         // Cut before redacting, so that a row of megabytes costs nothing; redacted before
         // the final cut, so that no secret loses its shape.
         let raw: String = raw.trim().chars().take(4 * MAX_TEXT).collect();
@@ -255,12 +270,12 @@ impl Rows {
             .take(300)
             .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
             .collect();
-        self.read.refused.push(Refused {
+        Refused {
             row,
             raw,
             code,
             why: clean(why),
-        });
+        }
     }
 
     fn invalid(&mut self, row: u64, raw: &str, why: &str) {

@@ -102,6 +102,16 @@ async fn read(
     let began = SystemClock.now();
     let text = import::read_text(std::path::Path::new(&source.location))?;
     let rows = import::rows(&text, Some(kind), admission(settings))?;
+    for remark in rows.remarks.iter().take(20) {
+        let (line, value, why) = (remark.row, &remark.raw, &remark.why);
+        tracing::warn!(
+            source = source.name,
+            line,
+            value,
+            why,
+            "a value is left out"
+        );
+    }
     let mut tally = Tally::of(&rows);
     tally.stored = import::keep(store, &source.name, rows.targets, &source.location)
         .await

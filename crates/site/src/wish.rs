@@ -10,7 +10,7 @@ use crate::api::v1::servers::admitted;
 use crate::error::{AppError, Problem};
 
 /// The source under which submitted servers are listed.
-pub(crate) const SOURCE: &str = "submission";
+pub(crate) const SOURCE: &str = store::asked::SUBMISSION;
 
 /// What became of a wish.
 #[derive(Debug, Clone)]

@@ -152,18 +152,39 @@ impl Store {
             .fetch_all(pool)
             .await)
         .map_err(during(EXPORTING))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| StretchLine {
-                position: row.id,
-                server: public(Kind::Server, &row.public_id).unwrap_or_default(),
-                url: row.url,
-                scan: public(Kind::Scan, &row.first_scan).unwrap_or_default(),
-                last_scan: public(Kind::Scan, &row.last_scan).unwrap_or_default(),
-                first_at: Millis(row.first_at),
-                last_at: Millis(row.last_at),
-                n: row.n,
-            })
-            .collect())
+        Ok(rows.into_iter().map(Stretch::read).collect())
+    }
+
+    /// The same of the stretches that servers show today.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn shown_stretch_lines(&self, after: i64, limit: u32) -> Result<Vec<StretchLine>> {
+        const READ: &str = "SELECT r.id, t.public_id, t.url, r.first_scan, r.last_scan, \
+            r.first_at, r.last_at, r.n FROM run r JOIN target t ON t.id = r.target \
+            WHERE r.id > $1 AND t.run = r.id ORDER BY r.id LIMIT $2";
+        let rows: Vec<Stretch> = on!(self.db, pool => sqlx::query_as(READ)
+            .bind(after)
+            .bind(i64::from(limit.clamp(1, MAX_ROWS)))
+            .fetch_all(pool)
+            .await)
+        .map_err(during(EXPORTING))?;
+        Ok(rows.into_iter().map(Stretch::read).collect())
+    }
+}
+
+impl Stretch {
+    fn read(self) -> StretchLine {
+        StretchLine {
+            position: self.id,
+            server: public(Kind::Server, &self.public_id).unwrap_or_default(),
+            url: self.url,
+            scan: public(Kind::Scan, &self.first_scan).unwrap_or_default(),
+            last_scan: public(Kind::Scan, &self.last_scan).unwrap_or_default(),
+            first_at: Millis(self.first_at),
+            last_at: Millis(self.last_at),
+            n: self.n,
+        }
     }
 }

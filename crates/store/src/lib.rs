@@ -8,6 +8,7 @@
 //! leases, and search. The suite under `tests/store` runs every method on both.
 
 mod again;
+pub mod asked;
 mod backup;
 mod changes;
 mod codec;
@@ -35,6 +36,7 @@ mod schema;
 mod servers;
 mod sightings;
 mod state;
+pub mod tables;
 mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};

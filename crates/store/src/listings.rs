@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use scanner::target::{Listing, Target};
+use scanner::evidence::Depth;
+use scanner::target::{LISTED_DEPTHS, Listing, Target};
 use scanner::time::Millis;
 
 use crate::Store;
@@ -472,6 +473,7 @@ impl Shown {
             )
         });
         let listed = listings.iter().any(|(standing, _)| *standing < 2);
+        let preferred = asking_least(&listings);
         let listings: Vec<Listing> = listings.into_iter().map(|(_, listing)| listing).collect();
         let name = listings.iter().find_map(|listing| listing.name.clone());
         let mut words = url.to_owned();
@@ -483,10 +485,27 @@ impl Shown {
             name_key: name.as_deref().unwrap_or(host).to_lowercase(),
             name,
             words: words.to_lowercase().chars().take(MAX_WORDS).collect(),
-            listing: listings
-                .first()
-                .and_then(|listing| serde_json::to_string(listing).ok()),
+            listing: preferred.and_then(|listing| serde_json::to_string(&listing).ok()),
             listed,
         }
     }
+}
+
+/// The preferred listing as scans get it: with the least depth and the longest interval that
+/// any listing which stands asks for.
+fn asking_least(listings: &[(i32, Listing)]) -> Option<Listing> {
+    let (_, first) = listings.first()?;
+    let standing = || {
+        let standing = listings.iter().filter(|(standing, _)| *standing < 3);
+        standing.map(|(_, listing)| listing)
+    };
+    let depth = LISTED_DEPTHS
+        .into_iter()
+        .map(Depth::as_str)
+        .find(|depth| standing().any(|listing| listing.depth.as_deref() == Some(depth)));
+    Some(Listing {
+        depth: depth.map(str::to_owned),
+        interval_ms: standing().filter_map(|listing| listing.interval_ms).max(),
+        ..first.clone()
+    })
 }

@@ -278,10 +278,11 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
                 Ok(false)
             }
             Ok((_, Catch { evidence, report })) => {
+                let history = history(&lease, &evidence, &report, now);
                 let filing = Filing {
                     target: lease.id,
                     scan,
-                    next_due: due::next(&history(&lease, &evidence, &report, now), self.pace),
+                    next_due: crate::asked::next(&lease.target, &history, self.pace),
                     evidence: &evidence,
                     report: &report,
                     finished: now,

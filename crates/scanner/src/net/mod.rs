@@ -46,7 +46,7 @@ pub use settings::{
 };
 
 use crate::evidence::{Evidence, Exchange, Forgery, PLAN, Purpose, SCHEMA, Stopped};
-use crate::plan;
+use crate::plan::{self, Limits};
 use crate::scan::Scan;
 use crate::target::Target;
 use names::Names;
@@ -137,12 +137,16 @@ impl NetScanner {
 
     async fn follow_plan(&self, target: &Target, scan: &str) -> Evidence {
         let settings = &self.shared.settings;
+        let limits = Limits {
+            depth: target.depth(settings.limits.depth),
+            ..settings.limits
+        };
         let mut evidence = Evidence {
             schema: SCHEMA,
             target: target.clone(),
             scanner: env!("CARGO_PKG_VERSION").to_owned(),
             plan: PLAN,
-            depth: settings.limits.depth,
+            depth: limits.depth,
             allow_private: settings.guard.admits_private(),
             modified_request: !settings.endpoint_headers.is_empty(),
             nonce: base32((settings.entropy)()),
@@ -166,7 +170,7 @@ impl NetScanner {
             own.host.expect(&evidence.nonce);
         }
         evidence.stopped = loop {
-            let wanted = plan::wanted(&evidence, &settings.limits);
+            let wanted = plan::wanted(&evidence, &limits);
             let asks = run.unasked(wanted.asks);
             if asks.is_empty() {
                 break if wanted.rate_limited {
@@ -187,7 +191,7 @@ impl NetScanner {
             }
         };
         if evidence.stopped != Stopped::Finished {
-            let mut asks = plan::farewell(&evidence, &settings.limits);
+            let mut asks = plan::farewell(&evidence, &limits);
             // Who wants to be left alone, or was asked enough, is asked only to forget our clients.
             let all = matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime);
             asks.retain(|ask| all || ask.purpose.takes_back());

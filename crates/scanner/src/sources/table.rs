@@ -1,7 +1,7 @@
 //! Tables and plain lists.
 
 use super::{MAX_ENTRIES, Rows, SourceError, clean, transport};
-use crate::target::Listing;
+use crate::target::{LISTED_DEPTHS, Listing};
 
 /// Longest quoted field; one that is longer was never closed.
 const MAX_FIELD: usize = 16 * 1024;
@@ -66,6 +66,10 @@ pub(super) fn csv(text: &str, rows: &mut Rows) -> Result<(), SourceError> {
         transport: column(&["transport", "type"]),
         version: column(&["version"]),
         status: column(&["status"]),
+        owner: column(&["owner"]),
+        tags: column(&["tags"]),
+        depth: column(&["depth"]),
+        interval: column(&["interval"]),
     };
     while let Some((line, record)) = reader.record() {
         match record {
@@ -89,6 +93,10 @@ struct Columns {
     transport: Option<usize>,
     version: Option<usize>,
     status: Option<usize>,
+    owner: Option<usize>,
+    tags: Option<usize>,
+    depth: Option<usize>,
+    interval: Option<usize>,
 }
 
 impl Columns {
@@ -107,15 +115,14 @@ impl Columns {
             transport: field(self.transport).and_then(transport),
             version: field(self.version).map(clean),
             status: field(self.status).map(clean),
+            owner: field(self.owner).map(clean),
+            tags: field(self.tags).map(words).unwrap_or_default(),
+            depth: asked(field(self.depth), depth, (line, rows)),
+            interval_ms: asked(field(self.interval), interval, (line, rows)),
             ..Listing::default()
         };
         let mut names: Vec<String> = field(self.name).map(clean).into_iter().collect();
-        let more = field(self.servers).unwrap_or_default();
-        names.extend(
-            more.split([' ', ';', '|', ',', '\t', '\n'])
-                .map(clean)
-                .filter(|name| !name.is_empty()),
-        );
+        names.extend(words(field(self.servers).unwrap_or_default()));
         names.truncate(MAX_ENTRIES);
         let listings = if names.is_empty() {
             vec![listing]
@@ -130,6 +137,67 @@ impl Columns {
         };
         rows.url(line, url, url, listings);
     }
+}
+
+/// The words of a field with several.
+fn words(field: &str) -> Vec<String> {
+    field
+        .split([' ', ';', '|', ',', '\t', '\n'])
+        .map(clean)
+        .filter(|word| !word.is_empty())
+        .take(MAX_ENTRIES)
+        .collect()
+}
+
+/// What a field asks for; a value of no use is reported and left out.
+fn asked<T>(
+    field: Option<&str>,
+    read: fn(&str) -> Result<T, &'static str>,
+    (line, rows): (u64, &mut Rows),
+) -> Option<T> {
+    let field = field?;
+    match read(field) {
+        Ok(value) => Some(value),
+        Err(why) => {
+            rows.remark(line, field, why);
+            None
+        }
+    }
+}
+
+fn depth(field: &str) -> Result<String, &'static str> {
+    let word = field.to_ascii_lowercase();
+    let known = LISTED_DEPTHS
+        .into_iter()
+        .any(|depth| depth.as_str() == word);
+    known
+        .then_some(word)
+        .ok_or("a depth that a table may ask for is passive or standard")
+}
+
+/// Longest interval that is believed.
+const MAX_DAYS: i64 = 366;
+
+fn interval(field: &str) -> Result<i64, &'static str> {
+    const WHY: &str = "an interval is a number with m, h, d or w, such as 12h or 7d, up to 366d";
+    const MINUTE: i64 = 60_000;
+    let digits = field
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(field.len());
+    let (number, unit) = field.split_at(digits);
+    let scale = match unit.trim() {
+        "m" => MINUTE,
+        "h" => 60 * MINUTE,
+        "d" => 24 * 60 * MINUTE,
+        "w" => 7 * 24 * 60 * MINUTE,
+        _ => return Err(WHY),
+    };
+    let ms = number
+        .parse::<i64>()
+        .ok()
+        .and_then(|n| n.checked_mul(scale));
+    ms.filter(|ms| (1..=MAX_DAYS * 24 * 60 * MINUTE).contains(ms))
+        .ok_or(WHY)
 }
 
 /// Our own tables put an apostrophe before what a spreadsheet would take for a formula.

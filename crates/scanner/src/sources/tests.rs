@@ -346,6 +346,39 @@ fn texts_that_list_nothing() {
     assert_eq!(detect(""), Format::List);
 }
 
+#[test]
+fn a_table_says_who_owns_what_and_how_it_may_be_asked() {
+    let text = "url,name,owner,tags,depth,interval,colour\n\
+        https://a.example/mcp,A,team a,\"prod pci\",Passive,12h,red\n\
+        https://b.example/mcp,B,,,consented,1x,\n\
+        https://c.example/mcp,C,team c,x,standard,4w,\n\
+        https://d.example/mcp,D,,,,0d,\n";
+    let read = taken(text, Format::Csv);
+    let listing = |n: usize| read.found[n].target.listing.as_ref().expect("a listing");
+    let asks = |n| (listing(n).depth.as_deref(), listing(n).interval_ms);
+    assert_eq!(asks(0), (Some("passive"), Some(12 * 3_600_000)));
+    assert_eq!(listing(0).owner.as_deref(), Some("team a"));
+    assert_eq!(listing(0).tags, ["prod", "pci"]);
+    assert_eq!(asks(1), (None, None), "the server counts all the same");
+    assert_eq!(asks(2), (Some("standard"), Some(28 * 86_400_000)));
+    assert_eq!(asks(3), (None, None));
+    let remarks: Vec<(u64, &str, &str)> = read
+        .remarks
+        .iter()
+        .map(|one| (one.row, one.raw.as_str(), one.code))
+        .collect();
+    assert_eq!(
+        remarks,
+        [
+            (3, "consented", "bad_value"),
+            (3, "1x", "bad_value"),
+            (5, "0d", "bad_value")
+        ]
+    );
+    assert!(read.remarks[0].why.contains("passive or standard"));
+    assert!(read.refused.is_empty());
+}
+
 /// The folder of real data beside the repository, if it is there.
 fn data(name: &str) -> Option<String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -19,6 +19,9 @@ use crate::sourcing::{self, Extent};
 /// Largest file that is read, in bytes.
 const FILE_BYTES: u64 = 512 << 20;
 
+/// Values that were left out and are told of one by one.
+const REMARKS: usize = 20;
+
 /// Rows written to the store at a time.
 const BATCH: usize = 1000;
 
@@ -52,7 +55,7 @@ pub(super) struct ImportArgs {
 pub(crate) enum Kind {
     /// Saved answer of a registry's list API
     Dump,
-    /// A `url` column, perhaps name, owner, tags, transport
+    /// A `url` column, perhaps name, owner, tags, depth, interval, transport, version, status
     Csv,
     /// One URL per line
     List,
@@ -87,6 +90,8 @@ pub(crate) struct Rows {
     pub(crate) targets: Vec<Target>,
     /// Rows that are not asked, with the reason.
     pub(crate) refused: Vec<Refused>,
+    /// Values left out of rows that count, with the reason.
+    pub(crate) remarks: Vec<Refused>,
     /// Rows without a remote server, left alone.
     pub(crate) ignored: u64,
     /// What the text was read as, in words.
@@ -104,6 +109,17 @@ pub(crate) struct Refused {
     pub(crate) code: String,
     /// The reason.
     pub(crate) why: String,
+}
+
+impl From<sources::Refused> for Refused {
+    fn from(refused: sources::Refused) -> Self {
+        Self {
+            row: refused.row,
+            raw: refused.raw,
+            code: refused.code.to_owned(),
+            why: refused.why,
+        }
+    }
 }
 
 /// Reads a file, or standard input for `-`.
@@ -172,8 +188,9 @@ pub(super) async fn run(args: ImportArgs, settings: Settings) -> Outcome {
         };
         let mut tally = Tally::of(&rows);
         if args.refused {
-            put(&refused_rows(&rows.refused))?;
+            put(&refused_rows(rows.refused.iter().chain(&rows.remarks)))?;
         }
+        remarks(&rows.remarks, args.refused);
         if let Some(store) = &store {
             let began = SystemClock.now();
             tally.stored = keep(store, &name, rows.targets, source).await?;
@@ -315,7 +332,25 @@ fn meaning(code: &str) -> &'static str {
     }
 }
 
-fn refused_rows(refused: &[Refused]) -> String {
+/// Says which values are left out; all of them are in the list of refused rows.
+fn remarks(remarks: &[Refused], listed: bool) {
+    let shown = if listed { 0 } else { REMARKS };
+    for remark in remarks.iter().take(shown) {
+        tell(format_args!(
+            "  line {}: `{}` is left out: {}",
+            remark.row, remark.raw, remark.why
+        ));
+    }
+    if remarks.len() > shown {
+        tell(format_args!(
+            "  {:>7} values are left out{}",
+            remarks.len(),
+            if listed { "" } else { "; --refused lists them" }
+        ));
+    }
+}
+
+fn refused_rows<'r>(refused: impl Iterator<Item = &'r Refused>) -> String {
     let mut out = String::from("row,code,why,url\n");
     for row in refused {
         out.push_str(&format!(
@@ -403,16 +438,8 @@ pub(crate) fn collect(read: sources::Read) -> Rows {
             .into_iter()
             .flat_map(sources::Found::into_targets)
             .collect(),
-        refused: read
-            .refused
-            .into_iter()
-            .map(|refused| Refused {
-                row: refused.row,
-                raw: refused.raw,
-                code: refused.code.to_owned(),
-                why: refused.why,
-            })
-            .collect(),
+        refused: read.refused.into_iter().map(Refused::from).collect(),
+        remarks: read.remarks.into_iter().map(Refused::from).collect(),
         ignored: read.ignored,
         form: "",
     }

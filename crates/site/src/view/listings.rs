@@ -5,7 +5,7 @@ use scanner::time::Millis;
 use scanner::truth::{Compared, Standing, Subject};
 use store::Sighting;
 
-use super::{Shown, Stamp};
+use super::{Shown, Stamp, time};
 use crate::api::v1::listings::truth_of;
 
 /// Statements that a page shows; the API has more.
@@ -63,6 +63,16 @@ fn stated(sighting: &Sighting, report: Option<&Report>, now: Millis) -> Stated {
         says.push(format!("headers: {}", listing.declared_headers.join(", ")));
     }
     says.extend(listing.status.clone());
+    says.extend(listing.owner.iter().map(|owner| format!("owner: {owner}")));
+    if !listing.tags.is_empty() {
+        says.push(format!("tags: {}", listing.tags.join(", ")));
+    }
+    says.extend(listing.depth.iter().map(|depth| format!("depth: {depth}")));
+    says.extend(
+        listing
+            .interval_ms
+            .map(|interval| format!("at most every {}", time::span(interval))),
+    );
     let is_compared = compared.iter().any(|one| one.standing == Standing::Agrees);
     Stated {
         source: Shown::bounded(&listing.source, 60),
