@@ -24,3 +24,4 @@ mod pages;
 mod program;
 mod sample;
 mod web;
+mod what_if;

@@ -35,3 +35,4 @@ pub mod surface;
 pub mod target;
 pub mod time;
 pub mod truth;
+pub mod whatif;

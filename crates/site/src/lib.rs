@@ -29,6 +29,7 @@ mod sourcing;
 pub mod twin;
 pub mod view;
 pub mod visit;
+mod whatif;
 mod wish;
 pub mod worker;
 

@@ -45,6 +45,7 @@ fn api(twin: &str, query: Option<&str>) -> Option<String> {
             fixed.push("include=report".into());
             format!("/scans/{id}")
         }
+        (["scans", id, "what-if"], "json") => format!("/scans/{id}/what-if"),
         (["compare", pair], "json") => format!("/diffs/{pair}"),
         (["changes"], "json") => {
             fixed.push("order=newest".into());

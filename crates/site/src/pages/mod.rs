@@ -15,6 +15,7 @@ pub(crate) mod scan;
 pub(crate) mod server;
 pub(crate) mod servers;
 pub(crate) mod submit;
+pub(crate) mod what_if;
 
 use askama::Template;
 use axum::http::header;

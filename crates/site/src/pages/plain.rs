@@ -49,7 +49,7 @@ pub(crate) async fn problem(Path(kind): Path<String>) -> Result<Response, AppErr
     Ok((TEXT, format!("{kind}\n\n{text}\n")).into_response())
 }
 
-const PROBLEMS: [(&str, &str); 19] = [
+const PROBLEMS: [(&str, &str); 20] = [
     (
         "validation",
         "A parameter or the body is not as expected; errors[] names the place.",
@@ -81,6 +81,10 @@ const PROBLEMS: [(&str, &str); 19] = [
     (
         "no-such-report",
         "There is no report of this scan under this rubric.",
+    ),
+    (
+        "not-fixable",
+        "A check named in fix is unknown, or neither warns nor fails in this scan.",
     ),
     (
         "different-servers",

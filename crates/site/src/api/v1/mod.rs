@@ -9,6 +9,7 @@ pub mod query;
 pub mod scans;
 pub mod servers;
 pub mod stats;
+pub mod what_if;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
