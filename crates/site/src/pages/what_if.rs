@@ -54,7 +54,8 @@ struct Choice {
 struct Way {
     href: String,
     fixes: Vec<&'static str>,
-    mark: Mark,
+    /// The letter, or the span of letters.
+    letter: String,
     whose: String,
 }
 
@@ -161,9 +162,17 @@ fn way(answer: &Supposed, id: &str) -> Option<Way> {
     Some(Way {
         href: format!("/scans/{id}/what-if?fix={}", path.fixes.join(",")),
         fixes: path.fixes.clone(),
-        mark: Mark::of(&path.range.high),
+        letter: letters(&path.range),
         whose: fixers.join(" and the "),
     })
+}
+
+fn letters(range: &Range) -> String {
+    let (low, high) = (Mark::of(&range.low).text, Mark::of(&range.high).text);
+    if low == high {
+        return high;
+    }
+    format!("{low} at least, {high} at best")
 }
 
 /// Why no path is shown.
