@@ -14,6 +14,7 @@ mod samples;
 mod accuracy;
 mod api;
 mod consented;
+mod feeds;
 mod formats;
 mod guards;
 mod kinds;

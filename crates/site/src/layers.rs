@@ -179,7 +179,12 @@ fn keep(asked: &Asked) -> Option<Keep> {
         "" => match path {
             "/healthz" | "/readyz" | "/lookup" => None,
             path if path.starts_with("/static/") || path.starts_with("/favicon") => None,
-            path if path.starts_with("/badges/") => of("public, max-age=300", false),
+            path if path.starts_with("/badges/")
+                || path.starts_with("/feeds/")
+                || path.contains("/feed.") =>
+            {
+                of("public, max-age=300", false)
+            }
             path if path.starts_with("/scans/") => of("public, max-age=3600", false),
             _ => of("public, max-age=60", false),
         },

@@ -14,6 +14,7 @@ pub mod config;
 pub mod credentials;
 pub mod error;
 pub mod export;
+mod feeds;
 pub mod jobs;
 mod layers;
 mod limits;

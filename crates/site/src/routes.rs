@@ -22,7 +22,7 @@ use crate::api::v1;
 use crate::error::AppError;
 use crate::layers::{Around, around};
 use crate::limits::Limits;
-use crate::{AppState, assets, pages, twin};
+use crate::{AppState, assets, feeds, pages, twin};
 
 /// Longest body of a request.
 const BODY: usize = 64 * 1024;
@@ -100,6 +100,8 @@ fn pages() -> Router<AppState> {
         .route("/methodology", get(pages::about::methodology))
         .route("/policy", get(pages::about::policy))
         .route("/submit", get(pages::submit::page).post(pages::submit::ask))
+        .route("/feeds/{file}", get(feeds::changes))
+        .route("/servers/{id}/{file}", get(feeds::server))
         .route("/badges/{file}", get(pages::badge::file))
         .route("/_components", get(pages::components::page))
         .route("/static/{file}", get(assets::file))

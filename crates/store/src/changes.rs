@@ -78,6 +78,25 @@ impl Store {
         Ok(rows.into_iter().map(Row::read).collect())
     }
 
+    /// The newest entries of one server, newest first; at most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn changes_of(&self, server: &str, limit: u32) -> Result<Vec<ChangeRow>> {
+        const READ: &str = select!("WHERE t.public_id = $1 ORDER BY c.seq DESC LIMIT $2");
+        let Some(id) = Kind::Server.read(server) else {
+            return Ok(Vec::new());
+        };
+        let rows: Vec<Row> = on!(self.db, pool => sqlx::query_as(READ)
+            .bind(&id[..])
+            .bind(i64::from(limit.min(MAX_ROWS)))
+            .fetch_all(pool)
+            .await)
+        .map_err(during("reading the changes of a server"))?;
+        Ok(rows.into_iter().map(Row::read).collect())
+    }
+
     /// The newest entries, newest first; at most 1,000.
     ///
     /// # Errors

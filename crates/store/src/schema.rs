@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
     (
         1,
         "0001_initial",
@@ -25,6 +25,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
         "0002_sources",
         include_str!("../../../migrations/sqlite/0002_sources.sql"),
         include_str!("../../../migrations/postgres/0002_sources.sql"),
+    ),
+    (
+        9,
+        "0009_feeds",
+        include_str!("../../../migrations/sqlite/0009_feeds.sql"),
+        include_str!("../../../migrations/postgres/0009_feeds.sql"),
     ),
 ];
 

@@ -52,6 +52,9 @@ async fn text_of_strangers_stays_text_on_every_page() {
     .await;
     sample::pass(&store, &world, &targets, sample::START.plus(sample::DAY)).await;
     let web = Web::new(store, sample::START.plus(2 * sample::DAY), settings());
+    let feed = web.page("/feeds/changes.atom").await;
+    let read = roxmltree::Document::parse(&feed).expect("well formed");
+    assert!(!read.descendants().any(|node| node.has_tag_name("script")));
     let mut paths: BTreeSet<String> = FIXED.map(str::to_owned).into();
     paths.insert("/servers?q=%3Cscript%3Ealert(1)%3C/script%3E%E2%80%AE".into());
     paths.insert("/submit?url=%3Cscript%3Ealert(1)%3C/script%3E".into());
