@@ -59,7 +59,7 @@ async fn leases_are_exclusive_and_end_by_themselves(db: &TestDb) {
         .await
         .unwrap();
     db.store
-        .give_up(&third[0], store::due::NEVER)
+        .give_up(&third[0], store::due::NEVER, now)
         .await
         .unwrap();
     assert_eq!(db.store.next_due_at().await.unwrap(), None);

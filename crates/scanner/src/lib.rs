@@ -19,7 +19,9 @@ pub mod fingerprints;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod grade;
+pub mod halt;
 pub mod handshake;
+pub mod ledger;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod normalise;
@@ -29,6 +31,7 @@ pub mod report;
 pub mod rubric;
 pub mod scan;
 pub mod score;
+pub mod shelf;
 pub mod sources;
 pub mod spec;
 pub mod surface;

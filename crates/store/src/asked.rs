@@ -99,6 +99,9 @@ mod tests {
             changed_at: Some(NOW.plus(-10 * DAY)),
             changed: false,
             rate_limited: false,
+            refusals: 0,
+            not_before: None,
+            dates: [None; 2],
         };
         let days = |target: &Target, history: &History<'_>| {
             (next(target, history, &pace).since(NOW) + DAY / 2) / DAY

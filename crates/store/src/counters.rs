@@ -166,7 +166,7 @@ impl Store {
     ///
     /// If the database fails.
     pub async fn totals(&self, now: Millis) -> Result<Totals> {
-        const QUEUE: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM visit WHERE lane IN (0, 1, 2) \
+        const QUEUE: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM visit WHERE lane IN (-1, 0, 1, 2, 3) \
             AND due <= $1 LIMIT $2) AS waiting";
         let read = async {
             let total = kind(&self.db, "total").await?;

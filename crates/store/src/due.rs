@@ -37,6 +37,12 @@ pub struct Pace {
     pub lease_ms: i64,
     /// Longest pause between two looks for work.
     pub idle_ms: i64,
+    /// Hosts of one operator at a time, over all workers; `None` for any number.
+    pub operator_hosts: Option<u32>,
+    /// Requests to all hosts of one operator on a UTC day; `None` for any number.
+    pub operator_per_day: Option<u32>,
+    /// When an announced rubric takes effect.
+    pub rubric_date: Option<Millis>,
     /// Judges evidence under the rubric in force.
     pub grade: fn(&Evidence) -> Report,
 }
@@ -63,6 +69,9 @@ impl Pace {
             concurrency: 32,
             lease_ms: 10 * MINUTE,
             idle_ms: MINUTE / 2,
+            operator_hosts: None,
+            operator_per_day: None,
+            rubric_date: None,
             grade,
         }
     }
@@ -87,15 +96,57 @@ pub struct History<'a> {
     pub changed: bool,
     /// The server asked for fewer requests.
     pub rate_limited: bool,
+    /// Scans in a row that were refused (403, a challenge page, 429), this one included.
+    pub refusals: u32,
+    /// End of its `Retry-After`.
+    pub not_before: Option<Millis>,
+    /// When its certificate ends, and when an announced rubric begins: it is seen a day before
+    /// and a day after.
+    pub dates: [Option<Millis>; 2],
 }
 
 /// When the server is due again; [`NEVER`] when a public instance gives up on it.
 #[must_use]
 pub fn next(history: &History<'_>, pace: &Pace) -> Millis {
+    let due = by_result(history, pace);
+    if due == NEVER {
+        return due;
+    }
+    let seen = history
+        .class
+        .is_some_and(|class| class != Class::Unreachable);
+    let due = if seen { near_dates(history, due) } else { due };
+    match history.not_before {
+        Some(open) if open > due => {
+            let due = at_own_minute(history.server, open, DAY);
+            if due.plus(-DAY) >= open {
+                due.plus(-DAY)
+            } else {
+                due
+            }
+        }
+        Some(_) | None => due,
+    }
+}
+
+/// The nearest of the days before and after a date, if that comes first.
+fn near_dates(history: &History<'_>, due: Millis) -> Millis {
+    let days = history.dates.into_iter().flatten();
+    days.flat_map(|date| [date.plus(-DAY), date.plus(DAY)])
+        .map(|day| day.since(history.now))
+        // What is nearer was seen a moment ago.
+        .filter(|pause| *pause >= DAY)
+        .map(|pause| at_own_minute(history.server, history.now, pause))
+        .fold(due, Millis::min)
+}
+
+fn by_result(history: &History<'_>, pace: &Pace) -> Millis {
     let after = |pause: i64| at_own_minute(history.server, history.now, pause);
+    if pace.public && history.refusals >= UNWELCOME {
+        return NEVER;
+    }
     match history.class {
         Some(Class::Unreachable) | None => retry(history, pace),
-        Some(Class::Blocked) if pace.public && history.failures >= UNWELCOME => NEVER,
         Some(Class::Blocked) => after(if pace.public { 7 * DAY } else { DAY }),
         Some(_) if history.rate_limited && pace.public => {
             // Never earlier than a day, so not moved towards it.
@@ -185,6 +236,9 @@ mod tests {
             changed_at: Some(NOW.plus(-10 * DAY)),
             changed: false,
             rate_limited: false,
+            refusals: 0,
+            not_before: None,
+            dates: [None; 2],
         }
     }
 
@@ -226,9 +280,10 @@ mod tests {
             ..down(6)
         };
         assert_eq!(next(&gone, &pace), NEVER);
-        let blocked = |failures| History {
+        let blocked = |refusals| History {
             class: Some(Class::Blocked),
-            failures,
+            failures: 9,
+            refusals,
             ..fine()
         };
         assert_eq!(days(&blocked(2), &pace), 7);
@@ -271,6 +326,63 @@ mod tests {
             let pause = next(&history, &pace).since(NOW);
             assert!((DAY..=2 * DAY).contains(&pause), "{pause}");
         }
+    }
+
+    #[test]
+    fn three_refusals_in_a_row_end_the_schedule_of_a_public_instance() {
+        let limited = |refusals| History {
+            rate_limited: true,
+            refusals,
+            ..fine()
+        };
+        let public = Pace::public(judge);
+        assert_ne!(next(&limited(2), &public), NEVER);
+        assert_eq!(next(&limited(3), &public), NEVER);
+        assert_ne!(next(&limited(9), &Pace::private(judge)), NEVER);
+    }
+
+    #[test]
+    fn retry_after_is_waited_for_to_the_end() {
+        for pace in [Pace::public(judge), Pace::private(judge)] {
+            let open = NOW.plus(21 * DAY + 12_345);
+            let history = History {
+                rate_limited: true,
+                refusals: 1,
+                not_before: Some(open),
+                ..fine()
+            };
+            let due = next(&history, &pace);
+            assert!(
+                due >= open && due.since(open) <= 3 * DAY / 2,
+                "{}",
+                due.since(open)
+            );
+            assert_eq!(due.0.rem_euclid(DAY) / MINUTE, own_minute("srv_01"));
+        }
+    }
+
+    #[test]
+    fn a_server_is_seen_the_day_before_and_after_its_certificate_ends() {
+        let pace = Pace::public(judge);
+        let ends = NOW.plus(4 * DAY);
+        let at = |now: Millis| {
+            let history = History {
+                now,
+                dates: [Some(ends), None],
+                ..fine()
+            };
+            next(&history, &pace)
+        };
+        let before = at(NOW);
+        assert!((ends.plus(-DAY).since(before)).abs() <= DAY / 2);
+        let after = at(before);
+        assert!((ends.plus(DAY).since(after)).abs() <= DAY / 2);
+        assert!(at(after).since(after) > 6 * DAY, "then as usual");
+        let rubric = History {
+            dates: [None, Some(ends)],
+            ..fine()
+        };
+        assert_eq!(next(&rubric, &pace), before);
     }
 
     #[test]

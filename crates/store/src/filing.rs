@@ -5,7 +5,7 @@
 //! row with its id. Only what is new is compressed, compared and stored.
 
 use scanner::diff::{self, Graded, Group};
-use scanner::evidence::Evidence;
+use scanner::evidence::{Evidence, Stopped};
 use scanner::report::Class;
 use scanner::surface;
 use sha2::{Digest, Sha256};
@@ -15,6 +15,7 @@ use crate::codec::{self, Kind, Packed};
 use crate::db::on;
 use crate::due::NEVER;
 use crate::error::{Result, StoreError, during};
+use crate::hosts;
 use crate::ids;
 use crate::rows::{Filed, Filing};
 use crate::state::State;
@@ -55,6 +56,10 @@ impl Store {
             let prepared = self.prepare(filing, first_try).await?;
             match self.write(prepared).await? {
                 Outcome::Filed { changed, first } => {
+                    if filing.lease_until.is_some() {
+                        self.holds
+                            .forget(&hosts::host_of(&filing.evidence.target.url));
+                    }
                     return Ok(Filed {
                         scan: filing.scan.clone(),
                         changed,
@@ -119,7 +124,12 @@ impl Store {
             finished: filing.finished.0,
             next_due: (filing.next_due != NEVER).then_some(filing.next_due.0),
             lease_until: filing.lease_until.map(|until| until.0),
+            left: filing.lease_until.and_then(|_| {
+                let host = hosts::host_of(&filing.evidence.target.url);
+                self.holds.leaving(&host, filing.finished)
+            }),
             fruitless: matches!(report.class, Class::Unreachable | Class::Blocked),
+            refused: report.class == Class::Blocked || evidence.stopped == Stopped::RateLimited,
             surface: surface.to_vec(),
             class: class.into(),
             rubric: report.grade.rubric.clone(),

@@ -72,6 +72,14 @@ pub(crate) fn fresh_bytes(at: Millis) -> [u8; 16] {
     Uuid::new_v7(Timestamp::from_unix(NoContext, millis / 1000, nanos)).into_bytes()
 }
 
+/// What an open store is called where hosts are held; never 0.
+pub(crate) fn holder() -> i64 {
+    let (high, _) = Uuid::new_v4().as_u64_pair();
+    i64::from_be_bytes(high.to_be_bytes())
+        .saturating_abs()
+        .max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use scanner::time::Millis;

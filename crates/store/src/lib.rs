@@ -21,11 +21,13 @@ mod error;
 mod examine;
 mod export;
 mod filing;
+mod hosts;
 pub mod ids;
 mod jobs;
 mod leases;
 mod listings;
 mod lists;
+mod oversight;
 mod pages;
 mod regrade;
 mod retention;
@@ -34,8 +36,10 @@ mod scans;
 pub mod scheduler;
 mod schema;
 mod servers;
+mod shelf;
 mod sightings;
 mod state;
+mod switches;
 pub mod tables;
 mod writer;
 
@@ -49,6 +53,8 @@ pub use due::Pace;
 pub use error::{Result, StoreError};
 pub use examine::Examined;
 pub use export::{ScanLine, StretchLine};
+pub use leases::{Lane, LeaseAsk};
+pub use oversight::{Beacons, Look, Oversight};
 pub use regrade::{Grade, Regraded, regrade, regrade_telling};
 pub use retention::{Removed, RetentionPlan};
 pub use rows::{
@@ -57,6 +63,7 @@ pub use rows::{
     Totals, Ungraded,
 };
 pub use sightings::{Reading, Sighting};
+pub use switches::{Frozen, Scope, Switch};
 
 /// An open database. Clones share it.
 #[derive(Debug, Clone)]
@@ -66,6 +73,10 @@ pub struct Store {
     codec: Arc<codec::Codec>,
     ordinals: Arc<RwLock<Option<Arc<schema::Ordinals>>>>,
     trigram: Arc<OnceCell<lists::Trigram>>,
+    /// What this process is called in the rows of hosts.
+    holder: i64,
+    holds: hosts::Holds,
+    shares: Arc<leases::Shares>,
 }
 
 impl Store {
@@ -97,6 +108,9 @@ impl Store {
             codec: Arc::default(),
             ordinals: Arc::default(),
             trigram: Arc::default(),
+            holder: ids::holder(),
+            holds: hosts::Holds::default(),
+            shares: Arc::default(),
         }
     }
 
@@ -115,7 +129,7 @@ impl Store {
         schema::migrate(&self.db).await?;
         let catalogue: Vec<&str> = scanner::checks::all().map(|check| check.id).collect();
         self.ordinals(&catalogue).await?;
-        Ok(())
+        self.fill_operators().await
     }
 
     /// Names of migrations that have not been applied, in order.

@@ -262,18 +262,26 @@ async fn add_visits(
     targets: &HashMap<String, Known>,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
-    let mut ids: Vec<i64> = fresh
+    let mut ids: Vec<(i64, String, String)> = fresh
         .iter()
-        .filter_map(|(url, _)| Some(targets.get(*url)?.id))
+        .filter_map(|(url, _)| {
+            let host = crate::hosts::host_of(url);
+            let operator = crate::hosts::operator_of(&host);
+            Some((targets.get(*url)?.id, host, operator))
+        })
         .collect();
     if ids.is_empty() {
         return Ok(());
     }
     ids.sort_unstable();
     within!(tx, c => {
-        let mut sql = sqlx::QueryBuilder::new("INSERT INTO visit (target, lane, due) ");
-        sql.push_values(&ids, |mut row, id| {
-            row.push_bind(*id).push_bind(Lane::Backfill as i64).push_bind(now.0);
+        let mut sql = sqlx::QueryBuilder::new("INSERT INTO visit (target, lane, due, host, operator) ");
+        sql.push_values(&ids, |mut row, (id, host, operator)| {
+            row.push_bind(*id)
+                .push_bind(Lane::Backfill as i64)
+                .push_bind(now.0)
+                .push_bind(host.as_str())
+                .push_bind(operator.as_str());
         });
         sql.push(" ON CONFLICT (target) DO NOTHING");
         sql.build().execute(c).await.map(drop)

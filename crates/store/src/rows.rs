@@ -23,12 +23,20 @@ pub struct Leased {
     pub server: String,
     /// What to scan, with the preferred listing.
     pub target: Target,
+    /// Its host as it is paced: without port and brackets. Held with the lease.
+    pub host: String,
+    /// Class of its newest result.
+    pub class: Option<Class>,
+    /// Letter of its newest result.
+    pub letter: Option<GradeLetter>,
     /// End of the lease; also its name: a later lease of the same target has another end.
     pub until: Millis,
     /// Scans in a row that reached nothing, or that were given up.
     pub failures: u32,
     /// When the first of those failures was filed.
     pub failing_since: Option<Millis>,
+    /// Scans in a row that were refused.
+    pub refusals: u32,
     /// When the server was last scanned.
     pub checked_at: Option<Millis>,
     /// When a scan last saw something else than the scan before.

@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
     (
         1,
         "0001_initial",
@@ -25,6 +25,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
         "0002_sources",
         include_str!("../../../migrations/sqlite/0002_sources.sql"),
         include_str!("../../../migrations/postgres/0002_sources.sql"),
+    ),
+    (
+        3,
+        "0003_workers",
+        include_str!("../../../migrations/sqlite/0003_workers.sql"),
+        include_str!("../../../migrations/postgres/0003_workers.sql"),
     ),
     (
         9,

@@ -15,6 +15,7 @@ use crate::codec::Packed;
 use crate::counters::{Counters, DAY};
 use crate::db::{Db, Tx, within};
 use crate::error::{Result, StoreError, during};
+use crate::hosts::{self, Left};
 use crate::leases::Lane;
 use crate::schema::Ordinals;
 use crate::state::{self, Apply, Counted, State};
@@ -35,8 +36,12 @@ pub(crate) struct Prepared {
     pub(crate) finished: i64,
     pub(crate) next_due: Option<i64>,
     pub(crate) lease_until: Option<i64>,
+    /// The host that is free from then on.
+    pub(crate) left: Option<Left>,
     /// Nothing was reached, or nothing but what stands in front of the server.
     pub(crate) fruitless: bool,
+    /// Somebody in front of the server refused us, or it answered 429.
+    pub(crate) refused: bool,
     pub(crate) surface: Vec<u8>,
     pub(crate) class: String,
     pub(crate) rubric: String,
@@ -179,6 +184,7 @@ struct Current {
     lane: i64,
     failures: i64,
     failing_since: i64,
+    refusals: i64,
     checked_at: i64,
     surface: Option<Vec<u8>>,
     bits: Option<Vec<u8>>,
@@ -231,6 +237,8 @@ async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error
     add_scans(&mut tx, &placed).await?;
     replace_newest(&mut tx, &placed).await?;
     update_visits(&mut tx, &placed).await?;
+    let left = placed.iter().filter_map(|one| one.prepared.left.as_ref());
+    hosts::leave(&mut tx, left.collect()).await?;
     for (prepared, _) in changes.iter().filter(|(_, change)| change.kind != "added") {
         counters.add("day", &(prepared.at / DAY).to_string(), 1);
     }
@@ -305,7 +313,7 @@ async fn current(tx: &mut Tx, batch: &[&Prepared]) -> Result<HashMap<i64, Curren
         let mut sql = sqlx::QueryBuilder::new(
             "SELECT t.id, t.delisted_at, t.changed_at, t.run, t.class, t.era, t.letter, t.badge, \
              t.claimed, t.registration, t.pkce, v.lease_until, v.due, v.lane, v.failures, \
-             v.failing_since, v.checked_at, r.surface, r.bits, r.class AS run_class, r.rubric \
+             v.failing_since, v.refusals, v.checked_at, r.surface, r.bits, r.class AS run_class, r.rubric \
              FROM target t JOIN visit v ON v.target = t.id LEFT JOIN run r ON r.id = t.run \
              WHERE t.id IN (",
         );
@@ -473,7 +481,7 @@ async fn update_visits(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::E
         let mut sql = sqlx::QueryBuilder::new(
             "UPDATE visit SET lane = v.column2, due = v.column3, lease_until = v.column4, \
              failures = v.column5, failing_since = v.column6, checked_at = v.column7, \
-             last_scan = v.column8, scans = visit.scans + 1 FROM (",
+             last_scan = v.column8, refusals = v.column9, scans = visit.scans + 1 FROM (",
         );
         sql.push_values(placed, |mut row, placed| {
             let visit = Visit::after(placed);
@@ -484,7 +492,8 @@ async fn update_visits(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::E
                 .push_bind(visit.failures)
                 .push_bind(visit.failing_since)
                 .push_bind(placed.prepared.at.max(placed.current.checked_at))
-                .push_bind(&placed.prepared.scan);
+                .push_bind(&placed.prepared.scan)
+                .push_bind(if placed.prepared.refused { placed.current.refusals + 1 } else { 0 });
         });
         sql.push(") AS v WHERE visit.target = v.column1");
         sql.build().execute(c).await.map(drop)

@@ -14,7 +14,7 @@ use url::Url;
 use super::cookies::Cookies;
 use super::doors::{self, Door, Doors};
 use super::guard::Rule;
-use super::pace::{Place, Turn};
+use super::pace::{Asking, Place, Turn};
 use super::release::Places;
 use super::retry::retry_after;
 use super::settings::Settings;
@@ -23,6 +23,7 @@ use super::{Shared, capture, failure, read, vault};
 use crate::evidence::{
     Body, CodeUse, Exchange, ExchangeId, Failure, Phase, Purpose, Request, Response, TlsSeen,
 };
+use crate::ledger::Role;
 use crate::plan::{self, Ask, Read};
 use crate::redact;
 use crate::target::Target;
@@ -36,6 +37,8 @@ pub(super) struct Client<'s> {
     pub(super) doors: Doors<'s>,
     pub(super) agent: Option<HeaderValue>,
     home: Option<url::Origin>,
+    /// The endpoint's host as it is paced.
+    home_host: String,
     pub(super) began: Instant,
     /// The values of the operator's own headers.
     supplied: Vec<String>,
@@ -77,6 +80,11 @@ impl<'s> Client<'s> {
             doors: Doors::new(shared, &target.url),
             agent: HeaderValue::from_str(&settings.identity.user_agent(Some(scan))).ok(),
             home: Url::parse(&target.url).ok().map(|url| url.origin()),
+            home_host: Url::parse(&target.url)
+                .ok()
+                .and_then(|url| doors::host_and_port(&url))
+                .map(|(host, _)| host.trim_end_matches('.').to_owned())
+                .unwrap_or_default(),
             began,
             supplied: settings
                 .endpoint_headers
@@ -178,7 +186,12 @@ impl<'s> Client<'s> {
                     Err(failure) => Err(failure),
                 }
             }
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                if let (Some(turn), false) = (&turn, matches!(failure, Failure::Blocked(_))) {
+                    turn.failed();
+                }
+                Err(failure)
+            }
         };
         exchange.took_ms = millis(begun.elapsed());
         got
@@ -190,10 +203,21 @@ impl<'s> Client<'s> {
         if ask.purpose == Purpose::Redeem(CodeUse::Parallel) {
             return Ok(None);
         }
-        let gap = Duration::from_millis(u64::from(ask.gap_ms));
         let host = door.host.trim_end_matches('.');
-        let turn = self.settings.pace.turn(host, door.place, gap).await;
-        turn.map(Some).map_err(|_| doors::blocked(Rule::RetryAfter))
+        let asking = Asking {
+            host,
+            place: door.place,
+            gap: Duration::from_millis(u64::from(ask.gap_ms)),
+            role: if host == self.home_host {
+                Role::Endpoint
+            } else {
+                Role::AuthorizationServer
+            },
+            address: door.addresses.first().map(std::net::SocketAddr::ip),
+        };
+        let turn = self.settings.pace.turn_for(&asking).await;
+        turn.map(Some)
+            .map_err(|closed| doors::blocked(Rule::of_refusal(closed.why)))
     }
 
     /// Resolves when no request is under way that may create something.

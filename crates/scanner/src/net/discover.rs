@@ -220,7 +220,7 @@ impl Walk {
             .turn(host, door.place, Duration::ZERO)
             .await
             .map_err(|closed| {
-                Refusal::Final(format!("it asked to wait for {} s", closed.0.as_secs()))
+                Refusal::Final(format!("it asked to wait for {} s", closed.left.as_secs()))
             })?;
         let work = async {
             let mut response = door

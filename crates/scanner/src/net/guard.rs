@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::facts::relation::{self, HostKind};
+use crate::ledger::Refusal;
 
 /// Why the guard refuses. Becomes [`crate::evidence::Failure::Blocked`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub enum Rule {
     Proxied,
     /// The host asked to be left alone for longer than this scan lasts.
     RetryAfter,
+    /// The host kept failing and is left alone for a while.
+    Faults,
+    /// The host, or its operator, was asked enough today.
+    Budget,
+    /// A person stopped it.
+    Stopped,
     /// The question holds a secret that does not belong there, or that is not known.
     Secret,
 }
@@ -61,7 +68,20 @@ impl Rule {
             Self::MappedLiteral => "mapped_literal",
             Self::Proxied => "proxied",
             Self::RetryAfter => "retry_after",
+            Self::Faults => "kept_failing",
+            Self::Budget => "day_budget",
+            Self::Stopped => "stopped",
             Self::Secret => "secret",
+        }
+    }
+
+    /// The rule by which the pace refuses.
+    pub(super) fn of_refusal(why: Refusal) -> Self {
+        match why {
+            Refusal::RetryAfter => Self::RetryAfter,
+            Refusal::Faults => Self::Faults,
+            Refusal::Budget => Self::Budget,
+            Refusal::Stopped => Self::Stopped,
         }
     }
 }

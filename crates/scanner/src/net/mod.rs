@@ -40,7 +40,7 @@ pub use direct::{Post, Posted};
 pub use discover::{Batch, Registry, Walk};
 pub use guard::Guard;
 pub use own::{Browser, Credentials, OwnHost, OwnHosting, SuppliedValue};
-pub use pace::{Pace, Rates};
+pub use pace::{Asking, Closed, Pace, Rates};
 pub use settings::{
     Caps, ConnectTo, EndpointHeader, Entropy, Identity, Observer, Retries, Settings, Timeouts,
 };
@@ -286,7 +286,11 @@ impl Shared {
             trust,
             names,
             proxy,
-            documents: SharedDocuments::new(settings.share_documents),
+            documents: SharedDocuments::new(
+                settings.share_documents,
+                settings.shelf.clone(),
+                std::sync::Arc::clone(&settings.clock),
+            ),
             settings,
         })
     }

@@ -1,28 +1,34 @@
-//! How often strangers are asked: shared by all scans of one process.
+//! How often strangers are asked: shared by all scans of one process and, through a
+//! [`Ledger`], by all processes that keep the same one.
 //!
 //! A turn is a permission for one request. It waits for the host to be free (one request
 //! at a time), for one of the site's places (a site is a registrable domain, so a few hosts
-//! of one operator at a time), for the host's interval, and for the global rate. A 429
-//! doubles the host's interval; `Retry-After` closes the host. Waiting is done by tokio's
-//! timer only.
+//! of one operator at a time), for the ledger, for the host's interval, and for the rates of
+//! the address and of the whole. The interval counts from the moment the host was last heard,
+//! so that it also holds on the host's own clock. A 429 doubles the interval; `Retry-After`
+//! closes the host. Waiting is done by tokio's timer only.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::Add;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::guard;
 use crate::facts::relation;
+use crate::ledger::{Alone, Claim, Claimed, Ledger, Refusal, Role, Settlement};
+use crate::time::{Clock, Millis};
 
 /// Numbers of the scan policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,17 @@ pub struct Rates {
     pub per_site: usize,
     /// A `Retry-After` up to this long is waited for; a longer one refuses the request.
     pub patience: Duration,
+    /// Requests per second to one public address (a /64 of IPv6), behind which many hosts may
+    /// be.
+    pub per_address_second: Option<NonZeroU32>,
+    /// Requests per second to one host of an authorization server.
+    pub as_per_second: Option<NonZeroU32>,
+    /// Requests to one host of an authorization server on a UTC day.
+    pub as_per_day: Option<u32>,
+    /// Requests to all hosts of one registrable domain on a UTC day.
+    pub site_per_day: Option<u32>,
+    /// Private and loopback hosts are held to the limits of public ones: for rehearsals.
+    pub private_as_public: bool,
 }
 
 impl Default for Rates {
@@ -51,6 +68,11 @@ impl Default for Rates {
             per_site: 2,
             // As long as the last repetition waits.
             patience: Duration::from_secs(30),
+            per_address_second: NonZeroU32::new(2),
+            as_per_second: NonZeroU32::new(1),
+            as_per_day: Some(500),
+            site_per_day: Some(2_000),
+            private_as_public: false,
         }
     }
 }
@@ -66,6 +88,15 @@ const GOOD_ANSWERS: u32 = 20;
 
 /// Turns between two tidyings.
 const TIDY_EVERY: u32 = 1024;
+
+/// A host that somebody else holds is tried again after so long, at first and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A hold whose process died ends so long after the request could have begun.
+const HOLD: Duration = Duration::from_secs(120);
+
+/// Places that are taken in a line at once.
+const PLACES: u32 = 2;
 
 /// Nanoseconds since the process first paced something, by tokio's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +131,34 @@ impl GovernorClock for TokioClock {
     }
 }
 
-type Keyed = RateLimiter<String, DefaultKeyedStateStore<String>, TokioClock, NoOpMiddleware<Tick>>;
+/// Time as the ledger counts it.
+#[derive(Clone)]
+enum Time {
+    /// Since the process first paced something: for a ledger that nobody shares.
+    Own(TokioClock),
+    /// Everybody's.
+    Shared(Arc<dyn Clock>),
+}
+
+impl Time {
+    fn now(&self) -> Millis {
+        match self {
+            Self::Own(clock) => {
+                let passed = super::instant().duration_since(clock.0).as_millis();
+                Millis(i64::try_from(passed).unwrap_or(i64::MAX))
+            }
+            Self::Shared(clock) => clock.now(),
+        }
+    }
+
+    async fn sleep_until(&self, at: Millis) {
+        let left = u64::try_from(at.since(self.now())).unwrap_or(0);
+        if left > 0 {
+            tokio::time::sleep(Duration::from_millis(left)).await;
+        }
+    }
+}
+
 type Global = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Tick>>;
 
 /// Where a host lives, which decides its interval.
@@ -112,16 +170,34 @@ pub enum Place {
     Private,
 }
 
+/// Who is to be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The host, in lower case, IPv6 without brackets.
+    pub host: &'a str,
+    /// Where it lives.
+    pub place: Place,
+    /// At least so long after the request before.
+    pub gap: Duration,
+    /// What it is asked as.
+    pub role: Role,
+    /// The address that is dialled, if it is known.
+    pub address: Option<IpAddr>,
+}
+
 /// The shared pace of a process.
 pub struct Pace {
     rates: Rates,
     owned: HashSet<String>,
     clock: TokioClock,
-    public: Option<Keyed>,
-    private: Option<Keyed>,
     global: Option<Global>,
+    ledger: Arc<dyn Ledger>,
+    time: Time,
     hosts: Mutex<HashMap<String, Arc<HostState>>>,
     sites: Mutex<HashMap<String, Arc<Semaphore>>>,
+    lines: Mutex<HashMap<String, Line>>,
+    /// Places in lines are taken by one at a time, or many would take more than are used.
+    taking: tokio::sync::Mutex<()>,
     turns: AtomicU32,
 }
 
@@ -141,43 +217,91 @@ struct HostState {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct HostInner {
+    /// When the host was last asked, or heard.
     last: Option<Instant>,
     closed_until: Option<Instant>,
     steps: u32,
     good: u32,
 }
 
-/// The host asked to be left alone for this long, longer than the pace waits.
+/// Places in a line that this process has taken and not used.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    next: Millis,
+    left: u32,
+}
+
+/// The host is to be left alone for longer than the pace waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closed(pub Duration);
+pub struct Closed {
+    /// For how long.
+    pub left: Duration,
+    /// Why.
+    pub why: Refusal,
+}
 
 /// Permission for one request. Dropping it lets the next one go.
 #[derive(Debug)]
 pub struct Turn {
     host: Arc<HostState>,
-    _place: Option<OwnedSemaphorePermit>,
-    _site: Option<OwnedSemaphorePermit>,
+    hold: Hold,
+}
+
+/// Places that are given back when a turn ends, the ledger's first.
+struct Hold {
+    permits: Option<(Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>)>,
+    claim: Option<Claim>,
+    ledger: Arc<dyn Ledger>,
+    time: Time,
+    host: Arc<HostState>,
+    interval: Duration,
+    sent: bool,
+    said: Mutex<Said>,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hold").finish_non_exhaustive()
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Default, Clone, Copy)]
+struct Said {
+    good: Option<bool>,
+    limited: bool,
+    closed: Option<Duration>,
 }
 
 impl Pace {
-    /// A pace with these numbers.
+    /// A pace with these numbers, of a process that shares its hosts with nobody.
     #[must_use]
     pub fn new(rates: Rates) -> Self {
         let clock = TokioClock(super::instant());
-        let keyed = |interval: Duration| {
-            Quota::with_period(interval).map(|quota| RateLimiter::dashmap_with_clock(quota, clock))
-        };
+        Self::over(rates, Arc::new(Alone::default()), Time::Own(clock), clock)
+    }
+
+    /// A pace that keeps to a ledger with others. `clock` must be everybody's.
+    #[must_use]
+    pub fn with_ledger(rates: Rates, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
+        let own = TokioClock(super::instant());
+        Self::over(rates, ledger, Time::Shared(clock), own)
+    }
+
+    fn over(rates: Rates, ledger: Arc<dyn Ledger>, time: Time, clock: TokioClock) -> Self {
         Self {
-            public: keyed(rates.public),
-            private: keyed(rates.private),
             global: rates
                 .global_per_second
                 .map(|rate| RateLimiter::direct_with_clock(Quota::per_second(rate), clock)),
             rates,
             owned: HashSet::new(),
             clock,
+            ledger,
+            time,
             hosts: Mutex::default(),
             sites: Mutex::default(),
+            lines: Mutex::default(),
+            taking: tokio::sync::Mutex::default(),
             turns: AtomicU32::new(0),
         }
     }
@@ -195,16 +319,30 @@ impl Pace {
     ///
     /// # Errors
     ///
-    /// If the host's `Retry-After` reaches further than [`Rates::patience`].
+    /// As [`Pace::turn_for`].
     pub async fn turn(&self, host: &str, place: Place, gap: Duration) -> Result<Turn, Closed> {
+        self.turn_for(&Asking {
+            host,
+            place,
+            gap,
+            role: Role::Other,
+            address: None,
+        })
+        .await
+    }
+
+    /// The same, knowing more of who is asked.
+    ///
+    /// # Errors
+    ///
+    /// If the host's `Retry-After` reaches further than [`Rates::patience`], it kept failing,
+    /// or it was asked enough today.
+    pub async fn turn_for(&self, asking: &Asking<'_>) -> Result<Turn, Closed> {
         if self.turns.fetch_add(1, Ordering::Relaxed) % TIDY_EVERY == TIDY_EVERY - 1 {
             self.retain_recent();
         }
-        let place = if self.owned.contains(host) {
-            Place::Private
-        } else {
-            place
-        };
+        let host = asking.host;
+        let place = self.place(asking);
         let state = self.host(host);
         let permit = Arc::clone(&state.places).acquire_owned().await.ok();
         let site = match place {
@@ -215,52 +353,155 @@ impl Pace {
         if let Some(closed) = inner.closed_until {
             let left = closed.saturating_duration_since(super::instant());
             if left > self.rates.patience {
-                return Err(Closed(left));
+                let why = Refusal::RetryAfter;
+                return Err(Closed { left, why });
             }
             tokio::time::sleep(left).await;
         }
-        let limiter = match place {
-            Place::Public => self.public.as_ref(),
-            Place::Private => self.private.as_ref(),
+        let mut hold = Hold {
+            permits: Some((permit, site)),
+            claim: None,
+            ledger: Arc::clone(&self.ledger),
+            time: self.time.clone(),
+            host: Arc::clone(&state),
+            interval: self.interval(place, asking.role),
+            sent: false,
+            said: Mutex::default(),
         };
-        if let Some(limiter) = limiter {
-            // The key is copied once for each request; governor keeps its own.
-            let key = host.to_owned();
-            while let Err(early) = limiter.check_key(&key) {
-                tokio::time::sleep(early.wait_time_from(self.clock.now())).await;
+        if !hold.interval.is_zero() {
+            self.claim(&mut hold, asking, place).await?;
+        }
+        keep_distance(inner, hold.interval.max(asking.gap)).await;
+        self.keep_rates(asking, place).await;
+        lock(&state.inner).last = Some(super::instant());
+        hold.sent = true;
+        Ok(Turn { host: state, hold })
+    }
+
+    fn place(&self, asking: &Asking<'_>) -> Place {
+        if self.owned.contains(asking.host) {
+            Place::Private
+        } else if self.rates.private_as_public {
+            Place::Public
+        } else {
+            asking.place
+        }
+    }
+
+    fn interval(&self, place: Place, role: Role) -> Duration {
+        let interval = match place {
+            Place::Public => self.rates.public,
+            Place::Private => self.rates.private,
+        };
+        match self.rates.as_per_second {
+            Some(rate) if role == Role::AuthorizationServer && !interval.is_zero() => {
+                let least = Duration::from_secs(1) / rate.get();
+                if place == Place::Public && !self.rates.private_as_public {
+                    interval.max(least)
+                } else {
+                    interval
+                }
+            }
+            Some(_) | None => interval,
+        }
+    }
+
+    /// Asks the ledger until it grants the host.
+    async fn claim(
+        &self,
+        hold: &mut Hold,
+        asking: &Asking<'_>,
+        place: Place,
+    ) -> Result<(), Closed> {
+        let strict = place == Place::Public;
+        let limit = |n: Option<u32>| n.filter(|_| strict);
+        let places = u32::try_from(self.rates.per_site.max(1)).ok();
+        let claim = Claim {
+            host: asking.host.to_owned(),
+            operator: site_of(asking.host),
+            role: asking.role,
+            // The host of a scan and its authorization server need a place each.
+            places: limit(places.map(|places| places.max(2))),
+            operator_per_day: limit(self.rates.site_per_day),
+            as_per_day: limit(self.rates.as_per_day),
+            hold_ms: i64::try_from(HOLD.as_millis()).unwrap_or(i64::MAX),
+        };
+        let mut pause = AGAIN.0;
+        loop {
+            let now = self.time.now();
+            match self.ledger.claim(&claim, now).await {
+                Claimed::Granted { from, slow } => {
+                    hold.claim = Some(claim);
+                    if slow {
+                        hold.interval *= 2;
+                    }
+                    self.time.sleep_until(from).await;
+                    return Ok(());
+                }
+                Claimed::Busy { again } => {
+                    let wait = u64::try_from(again.since(now)).unwrap_or(0).max(1);
+                    tokio::time::sleep(pause.min(Duration::from_millis(wait))).await;
+                    pause = (pause * 2).min(AGAIN.1);
+                }
+                Claimed::Refused { until, why } => {
+                    let left = u64::try_from(until.since(now)).unwrap_or(0);
+                    let left = Duration::from_millis(left);
+                    if why != Refusal::RetryAfter || left > self.rates.patience {
+                        return Err(Closed { left, why });
+                    }
+                    tokio::time::sleep(left).await;
+                }
             }
         }
-        self.keep_distance(inner, place, gap).await;
+    }
+
+    /// The rate of the address, behind which other hosts are, and that of the whole.
+    async fn keep_rates(&self, asking: &Asking<'_>, place: Place) {
+        if place == Place::Public
+            && !self.rates.public.is_zero()
+            && let Some(rate) = self.rates.per_address_second
+            && let Some(address) = asking.address.filter(|it| !guard::is_special(*it))
+        {
+            self.in_line(&format!("ip {}", network(address)), rate, PLACES)
+                .await;
+        }
         if let Some(global) = &self.global {
             while let Err(early) = global.check() {
                 tokio::time::sleep(early.wait_time_from(self.clock.now())).await;
             }
         }
-        lock(&state.inner).last = Some(super::instant());
-        Ok(Turn {
-            host: state,
-            _place: permit,
-            _site: site,
-        })
+        if let Some(rate) = self.rates.global_per_second
+            && self.ledger.is_shared()
+        {
+            self.in_line("all", rate, (rate.get() / 4).max(1)).await;
+        }
     }
 
-    /// The limiter knows one interval for all hosts; a slowed host and a request with a gap
-    /// of its own wait further here.
-    async fn keep_distance(&self, inner: HostInner, place: Place, gap: Duration) {
-        let Some(last) = inner.last else { return };
-        let interval = match place {
-            Place::Public => self.rates.public,
-            Place::Private => self.rates.private,
+    /// Waits for a place in a line of so many places a second, taking `n` at once where none is
+    /// left. A place whose time has passed is lost: several of them used at once would be a
+    /// burst.
+    async fn in_line(&self, name: &str, rate: NonZeroU32, n: u32) {
+        let spacing = i64::from((1_000 / rate.get()).max(1));
+        let _one = self.taking.lock().await;
+        let now = self.time.now();
+        let ready = {
+            let mut lines = lock(&self.lines);
+            lines.get_mut(name).and_then(|line| line.take(spacing, now))
         };
-        let slowed = if inner.steps == 0 {
-            Duration::ZERO
-        } else {
-            interval.saturating_mul(1 << inner.steps.min(MOST_STEPS))
+        let at = match ready {
+            Some(at) => at,
+            None => {
+                let first = self.ledger.places(name, spacing, n, now).await;
+                let line = Line {
+                    next: first.plus(spacing),
+                    left: n.saturating_sub(1),
+                };
+                lock(&self.lines).insert(name.to_owned(), line);
+                first
+            }
         };
-        let distance = slowed.max(gap);
-        if !distance.is_zero() {
-            tokio::time::sleep_until(last + distance).await;
-        }
+        drop(_one);
+        self.time.sleep_until(at).await;
     }
 
     /// How long `host` still wants to be left alone, if it said so.
@@ -281,9 +522,6 @@ impl Pace {
     /// Forgets hosts that are neither in use nor under a penalty, so that memory follows
     /// the hosts of the last minutes. Called by itself now and then.
     pub fn retain_recent(&self) {
-        for limiter in [&self.public, &self.private].into_iter().flatten() {
-            limiter.retain_recent();
-        }
         let now = super::instant();
         let keep = self.rates.public.max(self.rates.private) * (1 << MOST_STEPS);
         lock(&self.hosts).retain(|_, state| {
@@ -293,6 +531,8 @@ impl Pace {
                 || inner.last.is_some_and(|last| last + keep > now)
         });
         lock(&self.sites).retain(|_, places| Arc::strong_count(places) > 1);
+        let now = self.time.now();
+        lock(&self.lines).retain(|_, line| line.left > 0 && line.next >= now);
     }
 
     /// Hosts remembered at the moment.
@@ -315,12 +555,51 @@ impl Pace {
     }
 
     fn site(&self, host: &str) -> Arc<Semaphore> {
-        let site = relation::registrable_domain(host).unwrap_or_else(|| host.to_owned());
         Arc::clone(
             lock(&self.sites)
-                .entry(site)
+                .entry(site_of(host))
                 .or_insert_with(|| Arc::new(Semaphore::new(self.rates.per_site.max(1)))),
         )
+    }
+}
+
+/// Waits until the host was left alone for so long, longer if it answered 429.
+async fn keep_distance(inner: HostInner, distance: Duration) {
+    let Some(last) = inner.last else { return };
+    let distance = distance.saturating_mul(1 << inner.steps.min(MOST_STEPS));
+    if !distance.is_zero() {
+        tokio::time::sleep_until(last + distance).await;
+    }
+}
+
+impl Line {
+    /// The next place whose time has not passed.
+    fn take(&mut self, spacing: i64, now: Millis) -> Option<Millis> {
+        while self.left > 0 {
+            let at = self.next;
+            self.next = at.plus(spacing);
+            self.left -= 1;
+            if at.plus(spacing) > now {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
+/// The registrable domain of a host, or the host itself.
+fn site_of(host: &str) -> String {
+    relation::registrable_domain(host).unwrap_or_else(|| host.to_owned())
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address.
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 
@@ -329,6 +608,7 @@ impl Turn {
     /// closes it, good answers speed it up again.
     pub fn answered(&self, status: u16, retry_after: Option<Duration>) {
         let mut inner = lock(&self.host.inner);
+        inner.last = Some(super::instant());
         if status == 429 {
             inner.steps = (inner.steps + 1).min(MOST_STEPS);
             inner.good = 0;
@@ -339,9 +619,73 @@ impl Turn {
                 inner.good = 0;
             }
         }
-        if let Some(wait) = retry_after.filter(|_| matches!(status, 429 | 503)) {
+        let closed = retry_after.filter(|_| matches!(status, 429 | 503));
+        if let Some(wait) = closed {
             let until = super::instant() + wait.min(LONGEST_CLOSURE);
             inner.closed_until = inner.closed_until.max(Some(until));
+        }
+        *lock(&self.hold.said) = Said {
+            good: Some(status < 500),
+            limited: status == 429,
+            closed: closed.map(|wait| wait.min(LONGEST_CLOSURE)),
+        };
+    }
+
+    /// Tells the pace that no answer came, or only a part of one.
+    pub fn failed(&self) {
+        lock(&self.host.inner).last = Some(super::instant());
+        lock(&self.hold.said).good = Some(false);
+    }
+}
+
+impl Hold {
+    fn settlement(&self, claim: Claim) -> Settlement {
+        let said = *lock(&self.said);
+        let inner = *lock(&self.host.inner);
+        let now = self.time.now();
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let next_at = match inner.last {
+            Some(last) if self.sent => {
+                let steps = 1 << inner.steps.min(MOST_STEPS);
+                let interval = millis(self.interval.saturating_mul(steps));
+                // A part of a millisecond counts as a whole one.
+                now.plus(interval + 1 - millis(last.elapsed()).min(interval))
+            }
+            Some(_) | None => Millis(0),
+        };
+        Settlement {
+            host: claim.host,
+            operator: claim.operator,
+            role: claim.role,
+            sent: u32::from(self.sent),
+            at: now,
+            next_at,
+            closed_until: said.closed.map(|wait| now.plus(millis(wait))),
+            limited: said.limited,
+            good: said.good,
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(claim) = self.claim.take() else {
+            return;
+        };
+        let settlement = self.settlement(claim);
+        let permits = self.permits.take();
+        let ledger = Arc::clone(&self.ledger);
+        let mut settle = Box::pin(async move {
+            ledger.settle(settlement).await;
+            // Only now may the next one of this process ask the ledger.
+            drop(permits);
+        });
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(()) = settle.as_mut().poll(&mut context) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(settle);
         }
     }
 }
@@ -451,8 +795,8 @@ mod tests {
             .turn("a.example", Place::Public, Duration::ZERO)
             .await
             .unwrap_err();
-        assert!(closed.0 > Duration::from_secs(29 * 24 * 3600));
-        assert!(closed.0 <= Duration::from_secs(30 * 24 * 3600));
+        assert!(closed.left > Duration::from_secs(29 * 24 * 3600));
+        assert!(closed.left <= Duration::from_secs(30 * 24 * 3600));
         assert!(pace.closed_for("a.example").is_some());
         assert!(pace.closed_for("b.example").is_none());
         pace.turn("b.example", Place::Public, Duration::ZERO)

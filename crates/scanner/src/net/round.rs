@@ -12,11 +12,13 @@ use super::Shared;
 use super::client::{Client, Slot, millis};
 use super::guard::Rule;
 use super::pace::Place;
+use super::shared::Sharing;
 use crate::evidence::{
     CimdVariant, CodeUse, DnsFault, Evidence, Exchange, ExchangeId, Failure, Hello, Obtained,
     Phase, Purpose, Stopped,
 };
 use crate::facts::outcome::{Answer, Outcome};
+use crate::halt::Halts;
 use crate::plan::{Ask, Read, host_of};
 use crate::target::Target;
 
@@ -77,13 +79,32 @@ impl<'s> Run<'s> {
 
     /// Why the scan is over, if it is. Nothing new is begun after somebody said stop.
     pub(super) fn ended(&self) -> Option<Stopped> {
-        let stop = self.shared.settings.stop.as_ref();
-        let stopped = stop.is_some_and(|stop| *stop.borrow());
+        let settings = &self.shared.settings;
+        let stopped = settings.stop.as_ref().is_some_and(|stop| *stop.borrow())
+            || (settings.halts.as_ref()).is_some_and(|halts| self.is_halted(&halts.borrow()));
         let mut state = self.state();
         if stopped {
             state.ended.get_or_insert(Stopped::Stopped);
         }
         state.ended
+    }
+
+    /// Whether somebody stopped what this scan asks: its endpoint, or a host or issuer that it
+    /// has come to.
+    fn is_halted(&self, halts: &Halts) -> bool {
+        !halts.is_empty()
+            && (halts.cover(&self.endpoint)
+                || (self.state().questions.iter()).any(|(_, url, _)| halts.cover(url)))
+    }
+
+    /// Resolves when somebody stops what this scan asks.
+    async fn halted(&self) {
+        if let Some(mut halts) = self.shared.settings.halts.clone()
+            && halts.wait_for(|halts| self.is_halted(halts)).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 
     /// When the scan began, on the monotonic clock.
@@ -263,19 +284,23 @@ impl<'s> Run<'s> {
     }
 
     async fn one(&self, job: &Job<'_>) -> Exchange {
-        let documents = &self.shared.documents;
-        let now = self.shared.settings.clock.now();
-        if let Some(known) = documents.answer(job.ask, &self.endpoint, now) {
-            return Exchange {
-                id: job.slot.id,
-                attempt: job.slot.attempt,
-                after_ms: self.elapsed_ms(),
-                took_ms: 0,
-                ..known
-            };
-        }
+        let fetching = match self.shared.documents.answer(job.ask, &self.endpoint).await {
+            Sharing::Known(known) => {
+                return Exchange {
+                    id: job.slot.id,
+                    attempt: job.slot.attempt,
+                    after_ms: self.elapsed_ms(),
+                    took_ms: 0,
+                    ..*known
+                };
+            }
+            Sharing::Own => None,
+            Sharing::Fetch(fetching) => Some(fetching),
+        };
         let exchange = self.client.exchange(job.ask, job.slot).await;
-        documents.learn(&exchange, &self.endpoint, now);
+        if let Some(fetching) = fetching {
+            fetching.got(&exchange).await;
+        }
         exchange
     }
 
@@ -323,6 +348,7 @@ impl<'s> Run<'s> {
                 Stopped::OutOfTime
             }
             () = stopped(settings.stop.clone()) => Stopped::Stopped,
+            () = self.halted() => Stopped::Stopped,
         };
         self.state().ended.get_or_insert(reason);
     }

@@ -13,7 +13,9 @@ use super::guard::Guard;
 use super::own::{Browser, Credentials, OwnHosting};
 use super::pace::{Pace, Rates};
 use crate::evidence::{Consent, Exchange, Operations};
+use crate::halt::Halts;
 use crate::plan::Limits;
+use crate::shelf::Shelf;
 use crate::time::Clock;
 
 /// A source of 16 random bytes.
@@ -57,10 +59,14 @@ pub struct Settings {
     /// Documents of authorization servers are fetched once in this time and shared by all
     /// scans; zero: every scan fetches its own.
     pub share_documents: Duration,
+    /// Where such documents are shared with other processes.
+    pub shelf: Option<Arc<dyn Shelf>>,
     /// Hears of every exchange.
     pub observer: Option<Observer>,
     /// Turns true when scans must end.
     pub stop: Option<watch::Receiver<bool>>,
+    /// What a person stopped. A scan that asks any of it ends as stopped.
+    pub halts: Option<watch::Receiver<Arc<Halts>>>,
     /// Who allowed depth consented or deeper.
     pub consent: Option<Consent>,
     /// A host of our own that scanned servers can reach.
@@ -94,8 +100,10 @@ impl Settings {
             entropy,
             limits: Limits::default(),
             share_documents: Duration::ZERO,
+            shelf: None,
             observer: None,
             stop: None,
+            halts: None,
             consent: None,
             own_host: None,
             credentials: Credentials::default(),
