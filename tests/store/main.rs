@@ -18,3 +18,4 @@ mod lists;
 mod scheduling;
 mod schema;
 mod sightings;
+mod survey;

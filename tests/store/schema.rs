@@ -230,6 +230,18 @@ async fn reads_the_samples(url: &str) {
     let found = store.servers(&found, &Page::first(9)).await.unwrap();
     assert_eq!(found.rows.len(), 1, "search knows the old rows");
 
+    // Statistics read the old rows' evidence, and forget what nobody names.
+    let (_stop, go_on) = tokio::sync::watch::channel(false);
+    assert_eq!(store.renew_survey(&go_on).await.unwrap(), 1);
+    assert_eq!(
+        store.trend("cimd", 0, i64::MAX).await.unwrap()[0].measure.n,
+        3
+    );
+    store.roll_up(DAY_ONE.plus(DAY)).await.unwrap();
+    let counted = store.measured(DAY_ONE).await.unwrap();
+    assert!(counted.find("all", "class", "unreachable").is_some());
+    assert_eq!(store.issuers(None, &Page::first(9)).await.unwrap().rows, []);
+
     let (_, target) = add(&store, "https://new.example/mcp").await;
     let sample = crate::report::Sample::oauth("https://new.example/mcp").at(DAY_ONE.plus(DAY));
     assert!(crate::kit::file(&store, target, &sample).await.first);

@@ -14,6 +14,7 @@ use crate::Store;
 use crate::db::{Db, Tx, on, within};
 use crate::error::{Result, during};
 use crate::rows::{CheckTally, Facets, Totals};
+use crate::survey::Pending;
 
 pub(crate) const HOUR: i64 = 3_600_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
@@ -26,6 +27,8 @@ const QUEUE_COUNTED: i64 = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     deltas: BTreeMap<(&'static str, String), i64>,
+    /// What is to be kept of authorization servers.
+    pub(crate) survey: Pending,
 }
 
 impl Counters {
@@ -48,10 +51,16 @@ impl Counters {
         }
     }
 
+    /// Holds the generation before the differences are known.
+    pub(crate) async fn lock(&self, tx: &mut Tx) -> Result<(), sqlx::Error> {
+        const LOCK: &str = "UPDATE counter SET n = n WHERE kind = 'data' AND value = 'generation'";
+        within!(tx, c => sqlx::query(LOCK).execute(c).await.map(drop))
+    }
+
     /// Writes the differences and one step of the generation, and reserves `changes` places in
     /// the change feed; returns the place before the first of them. The last thing that a
     /// transaction does before it adds to the feed and commits.
-    pub(crate) async fn write(self, tx: &mut Tx, changes: usize) -> Result<i64, sqlx::Error> {
+    pub(crate) async fn write(mut self, tx: &mut Tx, changes: usize) -> Result<i64, sqlx::Error> {
         const GENERATION: &str =
             "UPDATE counter SET n = n + 1 WHERE kind = 'data' AND value = 'generation' RETURNING n";
         const SWEEP: &str = "DELETE FROM counter WHERE kind = 'hour' AND n = 0";
@@ -59,6 +68,9 @@ impl Counters {
             AND value = 'changes' RETURNING n";
         let (generation,): (i64,) =
             within!(tx, c => sqlx::query_as(GENERATION).fetch_one(c).await)?;
+        std::mem::take(&mut self.survey)
+            .write(tx, &mut self)
+            .await?;
         if generation % SWEEP_EVERY == 0 {
             within!(tx, c => sqlx::query(SWEEP).execute(c).await.map(drop))?;
         }
@@ -126,7 +138,7 @@ impl Store {
     /// If the database fails.
     pub async fn facets(&self) -> Result<Facets> {
         const READ: &str = "SELECT kind, value, n FROM counter WHERE kind IN ('letter', 'class', \
-            'era', 'claimed', 'registration', 'pkce', 'source', 'total')";
+            'era', 'claimed', 'registration', 'pkce', 'product', 'source', 'total')";
         let rows: Vec<(String, String, i64)> =
             on!(self.db, pool => sqlx::query_as(READ).fetch_all(pool).await)
                 .map_err(during("counting servers"))?;
@@ -155,6 +167,7 @@ impl Store {
             claimed: ordered(&rows, "claimed", &revisions),
             registration: ordered(&rows, "registration", &["cimd", "dcr_only", "none"]),
             pkce: ordered(&rows, "pkce", &["s256", "other", "absent"]),
+            products: ordered(&rows, "product", &[]),
             sources: ordered(&rows, "source", &[]),
             total: total.map_or(0, |(_, _, n)| *n),
         })

@@ -16,6 +16,9 @@ pub enum Kind {
     Server,
     /// `scn_…`
     Scan,
+    /// `iss_…`; its bytes are a digest of the issuer identifier, so that one issuer has one id
+    /// everywhere.
+    Issuer,
 }
 
 impl Kind {
@@ -23,6 +26,7 @@ impl Kind {
         match self {
             Self::Server => "srv_",
             Self::Scan => "scn_",
+            Self::Issuer => "iss_",
         }
     }
 

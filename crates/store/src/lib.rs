@@ -39,6 +39,7 @@ mod servers;
 mod shelf;
 mod sightings;
 mod state;
+mod survey;
 mod switches;
 pub mod tables;
 mod writer;
@@ -63,6 +64,10 @@ pub use rows::{
     Totals, Ungraded,
 };
 pub use sightings::{Reading, Sighting};
+pub use survey::{
+    Feature, Features, IssuerChange, IssuerRow, Measure, Measured, Told, TrendPoint, UNRECOGNISED,
+    issuer_id_of,
+};
 pub use switches::{Frozen, Scope, Switch};
 
 /// An open database. Clones share it.

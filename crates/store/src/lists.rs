@@ -97,6 +97,12 @@ impl Store {
             };
             plan.failing = i64::try_from(ordinal).ok();
         }
+        if let Some(issuer) = &filter.issuer {
+            let Some(row) = self.issuer_row(issuer).await? else {
+                return Ok(None);
+            };
+            plan.issuer = Some(row);
+        }
         plan.facets = facets(filter);
         plan.source = filter
             .source
@@ -140,6 +146,9 @@ impl Store {
         }
         if let Some(check) = &filter.failing {
             out.push((counters::one(&self.db, "fail", check).await?, Lead::Failing));
+        }
+        if let Some((_, servers)) = plan.issuer {
+            out.push((servers, Lead::Issuer));
         }
         for (position, facet) in plan.facets.iter().enumerate() {
             let n = counters::one(&self.db, facet.column, &facet.value).await?;
@@ -264,6 +273,7 @@ fn facets(filter: &TargetFilter) -> Vec<Facet> {
         ("claimed", filter.claimed.map(|r| r.as_str().to_owned())),
         ("registration", filter.registration.clone()),
         ("pkce", filter.pkce.clone()),
+        ("product", filter.product.clone()),
     ];
     values
         .into_iter()
@@ -288,6 +298,8 @@ struct Plan {
     ranks: Option<(i64, i64)>,
     facets: Vec<Facet>,
     failing: Option<i64>,
+    /// Row of the issuer, and how many servers name it.
+    issuer: Option<(i64, i64)>,
     source: Option<String>,
     search: Option<Search>,
     hits: Vec<i64>,
@@ -310,6 +322,8 @@ enum Lead {
     Facet(usize),
     /// The index of failing checks.
     Failing,
+    /// The index of issuers.
+    Issuer,
     /// What the search found.
     Hits,
 }
@@ -398,6 +412,15 @@ impl Plan {
             } else {
                 sql.push(" AND (SELECT 1 FROM failing f WHERE f.target = t.id AND f.ordinal = ");
                 sql.push_bind(ordinal).push(") = 1");
+            }
+        }
+        if let Some((issuer, _)) = self.issuer {
+            if self.lead == Lead::Issuer || knows_values::<DB>() {
+                sql.push(" AND t.id IN (SELECT x.target FROM target_issuer x WHERE x.issuer = ");
+                sql.push_bind(issuer).push(")");
+            } else {
+                sql.push(" AND (SELECT 1 FROM target_issuer x WHERE x.target = t.id ");
+                sql.push("AND x.issuer = ").push_bind(issuer).push(") = 1");
             }
         }
         if let Some(source) = &self.source {

@@ -191,6 +191,10 @@ pub struct TargetFilter {
     pub registration: Option<String>,
     /// `s256`, `other` or `absent`.
     pub pkce: Option<String>,
+    /// Product of its authorization server, or [`crate::UNRECOGNISED`].
+    pub product: Option<String>,
+    /// An issuer that it names: the id (`iss_…`) or the identifier.
+    pub issuer: Option<String>,
     /// Name of a source that lists it.
     pub source: Option<String>,
     /// Order.
@@ -239,6 +243,8 @@ pub struct Facets {
     pub registration: Vec<(String, i64)>,
     /// PKCE announcements.
     pub pkce: Vec<(String, i64)>,
+    /// Products of authorization servers.
+    pub products: Vec<(String, i64)>,
     /// Sources.
     pub sources: Vec<(String, i64)>,
     /// All servers.

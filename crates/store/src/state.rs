@@ -10,6 +10,7 @@ use crate::codec;
 use crate::counters::Counters;
 use crate::db::{Tx, within};
 use crate::schema::Ordinals;
+use crate::survey::Survey;
 
 /// Room in the rank between two letters; larger than the largest score in tenths.
 const STEP: i64 = 2_000;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) registration: Option<String>,
     pub(crate) pkce: Option<String>,
     pub(crate) rank: i64,
+    /// What is kept beside the columns.
+    pub(crate) survey: Survey,
 }
 
 /// The part of a stored state by which servers are counted.
@@ -93,6 +96,7 @@ impl State {
             issuers: serde_json::Value::from(issuers).to_string(),
             registration: registration.map(str::to_owned),
             pkce: pkce.map(str::to_owned),
+            survey: Survey::of(evidence, report),
         }
     }
 
@@ -256,6 +260,10 @@ pub(crate) async fn apply(
         .execute(c)
         .await
         .map(drop))?;
+    let since = change.changed_at;
+    counters
+        .survey
+        .add(change.target, change.run, since, &state.survey);
     change.old.count(counters, -1);
     state.counted().count(counters, 1);
     count_checks(tx, change, counters).await
