@@ -1,5 +1,6 @@
 //! Pages: they are there, they hold together, they are light, and strangers' text stays text.
 
+mod identity;
 mod strangers;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -20,11 +21,15 @@ async fn empty() -> Web {
     Web::new(sample::empty().await, sample::START, settings())
 }
 
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 12] = [
     "/",
     "/servers",
     "/changes",
     "/checks",
+    "/as",
+    "/as/unrecognised",
+    "/stats",
+    "/radar",
     "/methodology",
     "/policy",
     "/submit",
@@ -87,7 +92,9 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
             }
         }
     }
-    for kind in ["servers", "scans", "compare", "checks", "changes", "submit"] {
+    for kind in [
+        "servers", "scans", "compare", "checks", "changes", "submit", "as", "issuers",
+    ] {
         assert!(kinds.contains(kind), "no page of /{kind} was reached");
     }
     assert!(

@@ -223,6 +223,7 @@ pub(crate) async fn fill(store: &Store) -> Millis {
         }
         at = START.plus(week * 7 * DAY);
         pass(store, &world, &targets, at).await;
+        store.roll_up(at).await.expect("the week is counted");
     }
     at
 }

@@ -244,6 +244,8 @@ pub struct Schedule {
     pub determinism: String,
     /// Cron of removing what is old.
     pub retention: String,
+    /// Cron of counting for statistics.
+    pub stats: String,
     /// Time between two looks for due servers.
     pub sweep_every: Span,
     /// Length of a lease.

@@ -35,6 +35,8 @@ enum Job {
     Determinism,
     /// Removes what is old.
     Retention,
+    /// Counts for statistics.
+    Stats,
 }
 
 /// Runs the jobs of the schedule until `stop` turns true.
@@ -53,6 +55,7 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
             Job::Determinism,
         ),
         ("retention", &settings.schedule.retention, Job::Retention),
+        ("stats", &settings.schedule.stats, Job::Stats),
     ];
     let mut planned: Vec<(&str, Cron, Job, Millis)> = Vec::new();
     let now = SystemClock.now();
@@ -119,6 +122,7 @@ async fn once(
         }),
         Job::Determinism => determinism(store, due, stop).await,
         Job::Retention => retention(store, now, stop).await,
+        Job::Stats => stats(store, now, stop).await,
     };
     let (ok, note) = match &outcome {
         Ok(note) => (true, note.clone()),
@@ -147,7 +151,11 @@ pub(crate) async fn regrade(
 ) -> anyhow::Result<Regraded> {
     let grade: Grade = Arc::new(crate::worker::judge);
     let version = rubric::current().version;
-    Ok(store::regrade_telling(store, version, &grade, true, &SystemClock, stop, tell).await?)
+    let done =
+        store::regrade_telling(store, version, &grade, true, &SystemClock, stop, tell).await?;
+    // What was filed before there were statistics has no report to add, but lacks their rows.
+    store.renew_survey(stop).await?;
+    Ok(done)
 }
 
 /// One in so many stretches of scans is graded again each night, each in its turn.
@@ -177,6 +185,13 @@ async fn determinism(
         found.different,
         found.unreadable
     )
+}
+
+/// Reads what statistics lack from stored evidence, and counts everything.
+async fn stats(store: &Store, now: Millis, stop: &watch::Receiver<bool>) -> anyhow::Result<String> {
+    let read = store.renew_survey(stop).await?;
+    let kept = store.roll_up(now).await?;
+    Ok(format!("{kept} values kept, {read} servers read again"))
 }
 
 async fn retention(

@@ -3,6 +3,7 @@
 //! Handlers read the store and nothing else; no client of any kind is within their reach. A
 //! visitor who asks for a scan makes the target due, and the scheduler does the rest.
 
+mod adoption;
 pub mod api;
 mod assets;
 pub mod browser;

@@ -97,6 +97,11 @@ fn pages() -> Router<AppState> {
         .route("/changes", get(pages::changes::page))
         .route("/checks", get(pages::check::list))
         .route("/checks/{id}", get(pages::check::one))
+        .route("/as", get(pages::identity::all))
+        .route("/as/{product}", get(pages::identity::one))
+        .route("/issuers/{id}", get(pages::issuer::page))
+        .route("/stats", get(pages::stats::page))
+        .route("/radar", get(pages::radar::page))
         .route("/methodology", get(pages::about::methodology))
         .route("/policy", get(pages::about::policy))
         .route("/submit", get(pages::submit::page).post(pages::submit::ask))
@@ -140,6 +145,14 @@ fn api() -> Router<AppState> {
         .route("/checks", get(v1::checks::all))
         .route("/checks/{id}", get(v1::checks::one))
         .route("/stats", get(v1::stats::all))
+        .route("/stats/{series}", get(v1::stats::one))
+        .route("/radar", get(v1::radar::all))
+        .route("/authorization-servers", get(v1::identity::all))
+        .route(
+            "/authorization-servers/{product}",
+            get(v1::identity::product),
+        )
+        .route("/issuers/{id}", get(v1::identity::issuer))
         .route("/methodology", get(v1::about::methodology))
         .route("/policy", get(v1::about::policy))
 }

@@ -51,6 +51,18 @@ fn api(twin: &str, query: Option<&str>) -> Option<String> {
             fixed.push("order=newest".into());
             "/changes".to_owned()
         }
+        (["stats" | "radar"], "json") => format!("/{}", parts[0]),
+        (["stats" | "radar"], "csv") => {
+            fixed.push("format=csv".into());
+            format!("/{}", parts[0])
+        }
+        (["as"], "json") => "/authorization-servers".to_owned(),
+        (["as"], "csv") => {
+            fixed.push("format=csv".into());
+            "/authorization-servers".to_owned()
+        }
+        (["as", product], "json") => format!("/authorization-servers/{product}"),
+        (["issuers", id], "json") => format!("/issuers/{id}"),
         (["checks"], "json") => "/checks".to_owned(),
         (["checks", id], "json") => format!("/checks/{id}"),
         (["methodology"], "json") => "/methodology".to_owned(),

@@ -18,6 +18,11 @@ fn hostile(world: &mut World) {
             prm.document["resource"] = "javascript:alert(1)".into();
             prm.document["resource_documentation"] = format!("javascript:{evil}").into();
             prm.document[evil] = evil.into();
+            prm.document["authorization_servers"] = serde_json::json!([
+                format!("https://id.demo.example/{evil}"),
+                evil,
+                prm.document["authorization_servers"][0].clone(),
+            ]);
         }
     }
     for server in &mut world.authorization_servers {
@@ -60,9 +65,10 @@ async fn text_of_strangers_stays_text_on_every_page() {
     paths.insert("/submit?url=%3Cscript%3Ealert(1)%3C/script%3E".into());
     paths.insert("/servers/%3Cscript%3E".into());
     paths.insert("/compare/%3Cscript%3E...%3Cscript%3E".into());
-    for start in ["/servers", "/changes"] {
+    paths.insert("/servers?issuer=%3Cscript%3E%E2%80%AE&product=unrecognised".into());
+    for start in ["/servers", "/changes", "/as/unrecognised"] {
         for link in attributes(&web.page(start).await, "href") {
-            if ["/servers/srv_", "/scans/", "/compare/"]
+            if ["/servers/srv_", "/scans/", "/compare/", "/issuers/"]
                 .iter()
                 .any(|p| link.starts_with(p))
             {

@@ -101,6 +101,7 @@ async fn passes(store: &Store, fleet: &Fleet) -> Result<(), Ended> {
     );
     store.make_all_due(SystemClock.now()).await?;
     pass(store, fleet, "Second pass").await?;
+    store.roll_up(SystemClock.now()).await?;
     summary(store).await
 }
 

@@ -443,7 +443,7 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
         }
         (
             "schedule",
-            "registry_sync" | "registry_full" | "regrade" | "determinism" | "retention",
+            "registry_sync" | "registry_full" | "regrade" | "determinism" | "retention" | "stats",
             Value::String(text),
         ) => {
             store::cron::Cron::parse(text).map_err(|error| wrong(error.to_string()))?;

@@ -5,13 +5,16 @@ use axum::extract::State;
 use axum::response::Response;
 use scanner::report::{Badge, GradeLetter};
 use scanner::time::Millis;
+use store::Measure;
 
 use super::{Chrome, Section, html};
 use crate::AppState;
+use crate::adoption::{ADOPTED, Figure};
 use crate::error::AppError;
 use crate::view::Stamp;
 use crate::view::chart::{Run, StepLine};
 use crate::view::grade::Mark;
+use crate::view::plot::{Course, Item, Plot, Trend};
 use crate::view::{Link, Shown};
 use crate::visit::Visit;
 
@@ -25,6 +28,9 @@ struct Components {
     stamp: Stamp,
     hostile: Shown,
     links: Vec<Link>,
+    dots: Plot,
+    bars: Plot,
+    trend: Option<Trend>,
 }
 
 pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Response, AppError> {
@@ -78,5 +84,46 @@ pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Re
         .into_iter()
         .map(Link::new)
         .collect(),
+        dots: Plot::dots("dots", "Dots with intervals", "servers", figures()),
+        bars: Plot::bars("bars", "Bars", "servers", figures()),
+        trend: Trend::new("steps", "Step lines", &courses(visit.now), visit.now),
     })
+}
+
+/// A figure of so many of 250 servers and 80 operators.
+fn figure(n: i64) -> Figure {
+    let measure = Measure {
+        population: String::new(),
+        series: String::new(),
+        value: String::new(),
+        n,
+        of: 250,
+        share: n * 300,
+        operators: 80,
+    };
+    crate::adoption::figure(&measure, false)
+}
+
+fn figures() -> Vec<Item> {
+    (1_i64..)
+        .zip(ADOPTED)
+        .map(|(place, series)| Item {
+            label: series.title.to_owned(),
+            href: None,
+            tone: "",
+            figure: figure(place * 47),
+        })
+        .collect()
+}
+
+fn courses(now: Millis) -> Vec<Course> {
+    const DAY: i64 = 86_400_000;
+    let today = now.0 / DAY;
+    (1_i64..)
+        .zip(ADOPTED)
+        .map(|(place, series)| {
+            let points = (0..90).map(|day| (today - 90 + day, figure(place * 30 + day / 9 * 8)));
+            (series, points.collect())
+        })
+        .collect()
 }

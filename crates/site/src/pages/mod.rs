@@ -9,11 +9,15 @@ pub(crate) mod compare;
 pub(crate) mod components;
 pub(crate) mod history;
 pub(crate) mod home;
+pub(crate) mod identity;
+pub(crate) mod issuer;
 pub(crate) mod plain;
 pub(crate) mod problem;
+pub(crate) mod radar;
 pub(crate) mod scan;
 pub(crate) mod server;
 pub(crate) mod servers;
+pub(crate) mod stats;
 pub(crate) mod submit;
 pub(crate) mod what_if;
 
@@ -34,6 +38,9 @@ pub(crate) enum Section {
     Servers,
     Changes,
     Checks,
+    Identity,
+    Stats,
+    Radar,
     Methodology,
     None,
 }
@@ -105,10 +112,13 @@ impl Chrome {
     }
 
     /// Address, word and whether the reader is there.
-    fn nav(&self) -> [(&'static str, &'static str, bool); 4] {
+    fn nav(&self) -> [(&'static str, &'static str, bool); 7] {
         [
             ("/servers", "Servers", self.section == Section::Servers),
             ("/changes", "Changes", self.section == Section::Changes),
+            ("/as", "Identity servers", self.section == Section::Identity),
+            ("/stats", "Statistics", self.section == Section::Stats),
+            ("/radar", "Radar", self.section == Section::Radar),
             ("/checks", "Checks", self.section == Section::Checks),
             (
                 "/methodology",

@@ -52,6 +52,8 @@ pub(crate) async fn page(
     let name = Shown::bounded(row.server.name.as_deref().unwrap_or(&row.server.host), 80);
     let at = Stamp::new(row.at, visit.now);
     let mut r = result(&report, Some(&row.scan));
+    // This page lasts; an issuer's page ends when no server names it any more.
+    r.issuers.iter_mut().for_each(|issuer| issuer.id.clear());
     if let Some(evidence) = evidence.as_ref().filter(|_| !withheld) {
         quote(&mut r, &report, evidence);
     }

@@ -22,6 +22,7 @@ use crate::view::funnel::{self, Step};
 use crate::view::grade::{self, Mark};
 use crate::view::ledger::Ledger;
 use crate::view::listings;
+use crate::view::products::entry;
 use crate::view::{Link, Shown, Stamp, time, words};
 use crate::visit::Visit;
 use crate::wish;
@@ -113,6 +114,10 @@ pub(crate) struct RevisionView {
 /// An authorization server.
 pub(crate) struct IssuerView {
     pub(crate) issuer: Link,
+    /// `iss_…`
+    pub(crate) id: String,
+    /// The product's page.
+    pub(crate) product_id: Option<String>,
     pub(crate) product: Option<Shown>,
     pub(crate) basis: Option<Shown>,
     pub(crate) metadata: Option<Link>,
@@ -365,7 +370,15 @@ fn issuers(report: &Report) -> Vec<IssuerView> {
         .iter()
         .map(|server| IssuerView {
             issuer: Link::new(&server.issuer),
-            product: server.product.as_deref().map(Shown::new),
+            id: store::issuer_id_of(&server.issuer),
+            product_id: server
+                .product
+                .clone()
+                .filter(|id| crate::api::v1::query::known_product(id)),
+            product: server.product.as_deref().map(|id| match entry(id) {
+                Some(known) => Shown::new(&known.name),
+                None => Shown::new(id),
+            }),
             basis: server.product_basis.as_deref().map(Shown::new),
             metadata: server.metadata_url.as_deref().map(Link::new),
             selected: server.selected,

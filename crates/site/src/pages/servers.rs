@@ -17,7 +17,7 @@ use crate::api::v1::servers::{LookupQuery, admitted, stale};
 use crate::error::AppError;
 use crate::view::grade::{Holdback, Mark};
 use crate::view::text::typed;
-use crate::view::{self, Shown, Stamp, words};
+use crate::view::{self, Shown, Stamp, products, words};
 use crate::visit::Visit;
 
 /// Rows on a page.
@@ -31,6 +31,7 @@ struct Servers {
     filters: Vec<Select>,
     q: String,
     failing: String,
+    issuer: String,
     chips: Vec<Chip>,
     rows: Vec<Row>,
     next: Option<String>,
@@ -134,6 +135,7 @@ pub(crate) async fn list(
         filters: selects(&query, &facets),
         q: typed(&query.q),
         failing: typed(&query.failing),
+        issuer: typed(&query.issuer),
         chips: chips(&query),
         rows: paged
             .rows
@@ -161,6 +163,8 @@ fn pairs(query: &ListQuery) -> Vec<(&'static str, String)> {
         ("claimed", &query.claimed),
         ("registration", &query.registration),
         ("pkce", &query.pkce),
+        ("product", &query.product),
+        ("issuer", &query.issuer),
         ("failing", &query.failing),
         ("source", &query.source),
         ("sort", &query.sort),
@@ -200,6 +204,9 @@ fn chips(query: &ListQuery) -> Vec<Chip> {
                 "claimed" => format!("claims {value}"),
                 "registration" => format!("registration: {}", registration(value)),
                 "pkce" => format!("PKCE: {}", pkce(value)),
+                "era" => format!("era: {}", era(value)),
+                "product" => format!("identity server: {}", products::name(value)),
+                "issuer" => format!("names issuer {value}"),
                 name => format!("{name}: {value}"),
             };
             Chip {
@@ -215,6 +222,17 @@ fn registration(word: &str) -> &str {
         "cimd" => "client ID documents",
         "dcr_only" => "dynamic only",
         "none" => "none announced",
+        other => other,
+    }
+}
+
+fn era(word: &str) -> &str {
+    match word {
+        "modern" => "2026-07-28",
+        "dual" => "both",
+        "legacy" => "before 2026-07-28",
+        "http-sse" => "HTTP+SSE only",
+        "hidden" => "cannot be told",
         other => other,
     }
 }
@@ -298,6 +316,18 @@ fn selects(query: &ListQuery, facets: &Facets) -> Vec<Select> {
             (&facets.registration, &|word: &str| {
                 registration(word).to_owned()
             }),
+        ),
+        select(
+            "product",
+            "Authorization server",
+            &query.product,
+            (&facets.products, &|id: &str| products::name(id).to_owned()),
+        ),
+        select(
+            "era",
+            "Wire era",
+            &query.era,
+            (&facets.eras, &|word| era(word).to_owned()),
         ),
         select(
             "pkce",

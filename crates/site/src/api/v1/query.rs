@@ -1,6 +1,7 @@
 //! What lists of servers are asked with, read strictly: a wrong value is an answer that names
 //! the right ones.
 
+use scanner::fingerprints::table::table;
 use scanner::report::{Class, Era};
 use scanner::spec::Revision;
 use serde::Deserialize;
@@ -29,6 +30,10 @@ pub struct ListQuery {
     pub registration: String,
     /// PKCE announcement.
     pub pkce: String,
+    /// Product of the authorization server.
+    pub product: String,
+    /// An issuer: its id or its identifier.
+    pub issuer: String,
     /// A check that fails.
     pub failing: String,
     /// Source that lists it.
@@ -73,6 +78,17 @@ impl ListQuery {
                 &["cimd", "dcr_only", "none"],
             )?,
             pkce: closed("pkce", &self.pkce, &["s256", "other", "absent"])?,
+            product: match some(&self.product) {
+                Some(id) if !known_product(&id) => {
+                    return Err(AppError::validation(
+                        "/product",
+                        "product is the id of an authorization server's product, or \
+                         unrecognised; /as lists them.",
+                    ));
+                }
+                id => id,
+            },
+            issuer: some(self.issuer.trim()),
             source: some(&self.source),
             sort: match self.sort.as_str() {
                 "" | "letter" => Sort::Letter,
@@ -103,6 +119,11 @@ impl ListQuery {
             },
         })
     }
+}
+
+/// Whether the table of products has this one, or it stands for those that are not in it.
+pub(crate) fn known_product(id: &str) -> bool {
+    id == store::UNRECOGNISED || table().products.iter().any(|entry| entry.id == id)
 }
 
 const ERAS: [Era; 5] = [
