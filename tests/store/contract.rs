@@ -167,6 +167,7 @@ async fn asking_for_a_scan_answers_what_will_happen(db: &TestDb) {
     };
     assert_eq!(ask("srv_00000000000000000000000000", DAY_ONE).await, None);
     let queued = DueAnswer::Queued {
+        since: DAY_ONE,
         due: DAY_ONE,
         ahead: 0,
     };
@@ -177,6 +178,7 @@ async fn asking_for_a_scan_answers_what_will_happen(db: &TestDb) {
         "it keeps its place"
     );
     let behind = DueAnswer::Queued {
+        since: DAY_ONE.plus(9),
         due: DAY_ONE.plus(9),
         ahead: 1,
     };
@@ -186,7 +188,10 @@ async fn asking_for_a_scan_answers_what_will_happen(db: &TestDb) {
     let until = now.plus(60_000);
     let leases = db.store.lease_due(now, until, 10).await.unwrap();
     assert_eq!(leases.len(), 2);
-    assert_eq!(ask(&server, now).await, Some(DueAnswer::Running { until }));
+    assert_eq!(
+        ask(&server, now).await,
+        Some(DueAnswer::Running { since: now, until })
+    );
     let filed = file(
         &db.store,
         target,
@@ -196,12 +201,14 @@ async fn asking_for_a_scan_answers_what_will_happen(db: &TestDb) {
     let lease = leases.iter().find(|lease| lease.server == server).unwrap();
     db.store.release(lease, now.plus(DAY)).await.unwrap();
     let too_soon = DueAnswer::TooSoon {
+        failed: false,
         again: now.plus(hour),
         last_scan: Some(filed.scan),
     };
     assert_eq!(ask(&server, now.plus(hour - 1)).await, Some(too_soon));
     // The other one's lease has ended without a result, so that one is ahead.
     let behind = DueAnswer::Queued {
+        since: now.plus(hour),
         due: now.plus(hour),
         ahead: 1,
     };

@@ -12,3 +12,9 @@ pub trait Scan: Send + Sync {
     /// so that an operator can look the scan up. Never fails: what went wrong is evidence.
     fn scan(&self, target: &Target, scan_id: &str) -> impl Future<Output = Evidence> + Send;
 }
+
+impl<S: Scan> Scan for std::sync::Arc<S> {
+    fn scan(&self, target: &Target, scan_id: &str) -> impl Future<Output = Evidence> + Send {
+        (**self).scan(target, scan_id)
+    }
+}

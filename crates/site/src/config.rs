@@ -72,6 +72,8 @@ pub struct Settings {
     pub policy: Policy,
     /// When.
     pub schedule: Schedule,
+    /// Whether we are well, and who says stop.
+    pub guard: Guard,
     /// Where servers are found.
     pub source: Vec<Source>,
     /// Logs.
@@ -216,6 +218,18 @@ pub struct Policy {
     pub private_interval_ms: u32,
     /// Hosts of one registrable domain at a time.
     pub operator_hosts: u32,
+    /// Requests to one registrable domain a day.
+    pub operator_per_day: u32,
+    /// Requests per second to one address.
+    pub ip_per_second: u32,
+    /// Requests per second to one authorization server's host.
+    pub as_per_second: u32,
+    /// The same a day.
+    pub as_per_day: u32,
+    /// How long answers of authorization servers are shared.
+    pub as_cache: Span,
+    /// Private hosts are paced as public ones.
+    pub pace_private: bool,
     /// Requests per second in all.
     pub global_per_second: u32,
     /// Between scheduled scans.
@@ -224,8 +238,22 @@ pub struct Policy {
     pub interval_unchanged: MaybeSpan,
     /// Between scans on request.
     pub cooldown: Span,
+    /// Scans of one server on request in a day; 0 for no limit.
+    pub on_request_per_day: MaybeCount,
     /// When evidence is old.
     pub stale_after: Span,
+}
+
+/// `[guard]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// URLs that are known to be up.
+    pub beacons: Vec<String>,
+    /// Between two looks at them.
+    pub look_every: Span,
+    /// Stops everything while it exists, or `auto`.
+    pub stop_file: String,
 }
 
 /// `[schedule]`
@@ -394,6 +422,33 @@ impl<'de> Deserialize<'de> for MaybeSpan {
     }
 }
 
+/// A number, or `auto`: what the mode of the instance implies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaybeCount {
+    /// By mode.
+    Auto,
+    /// As written.
+    Fixed(u32),
+}
+
+impl<'de> Deserialize<'de> for MaybeCount {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u32),
+            Word(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self::Fixed(number)),
+            Written::Word(word) if word == "auto" => Ok(Self::Auto),
+            Written::Word(word) => word.parse().map(Self::Fixed).map_err(|_| {
+                serde::de::Error::custom(format!("`{word}` is neither a number nor \"auto\""))
+            }),
+        }
+    }
+}
+
 const DAY: i64 = 86_400_000;
 
 impl Settings {
@@ -437,6 +492,32 @@ impl Settings {
             .or(self.instance.mode, Span(28 * DAY), Span(7 * DAY))
     }
 
+    /// Scans of one server that visitors may ask for in a day; `None` for no limit.
+    #[must_use]
+    pub fn on_request_per_day(&self) -> Option<u32> {
+        match (self.policy.on_request_per_day, self.instance.mode) {
+            (MaybeCount::Fixed(0), _) | (MaybeCount::Auto, Mode::Private) => None,
+            (MaybeCount::Fixed(n), _) => Some(n),
+            (MaybeCount::Auto, Mode::Public) => Some(1),
+        }
+    }
+
+    /// The file that stops every worker of this machine.
+    #[must_use]
+    pub fn stop_file(&self) -> std::path::PathBuf {
+        if self.guard.stop_file != "auto" {
+            return std::path::PathBuf::from(&self.guard.stop_file);
+        }
+        let path = self.store.url.strip_prefix("sqlite:").map(|rest| {
+            let rest = rest.trim_start_matches("//");
+            Path::new(rest.split('?').next().unwrap_or_default())
+        });
+        match path.and_then(Path::parent) {
+            Some(folder) if !self.store.url.contains(":memory:") => folder.join("stop"),
+            Some(_) | None => Path::new("data").join("stop"),
+        }
+    }
+
     /// What the pages need to know.
     #[must_use]
     pub fn site(&self) -> SiteSettings {
@@ -459,6 +540,7 @@ impl Settings {
             host_interval_ms: i64::from(self.policy.host_interval_ms),
             interval_ms: self.interval().0,
             cooldown_ms: self.policy.cooldown.0,
+            on_request_per_day: self.on_request_per_day(),
             stale_after_ms: self.policy.stale_after.0,
             allow_private: self.scan.allow_private,
             accept_submissions: self.site.submissions,

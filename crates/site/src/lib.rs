@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod error;
 pub mod export;
 mod feeds;
+pub mod halting;
 pub mod jobs;
 mod layers;
 mod limits;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use scanner::evidence::{Consent, Depth};
+use scanner::halt::Halts;
 use scanner::net::{ConnectTo, Guard, Identity, Pace, Rates, Retries, Settings as NetSettings};
 use scanner::time::{Clock as _, SystemClock};
 use tokio::sync::watch;
@@ -73,6 +74,55 @@ pub fn consent(hosts: &[String], basis: &str) -> Option<Consent> {
     })
 }
 
+/// How often hosts are asked.
+fn rates(settings: &Settings) -> Rates {
+    let policy = &settings.policy;
+    let millis = |n: u32| Duration::from_millis(u64::from(n));
+    let private = if policy.pace_private {
+        policy.host_interval_ms
+    } else {
+        policy.private_interval_ms
+    };
+    Rates {
+        public: millis(policy.host_interval_ms),
+        private: millis(private),
+        global_per_second: NonZeroU32::new(policy.global_per_second),
+        per_host: 1,
+        per_site: usize::try_from(policy.operator_hosts).unwrap_or(usize::MAX),
+        per_address_second: NonZeroU32::new(policy.ip_per_second),
+        as_per_second: NonZeroU32::new(policy.as_per_second),
+        as_per_day: Some(policy.as_per_day),
+        site_per_day: Some(policy.operator_per_day),
+        private_as_public: policy.pace_private,
+        ..Rates::default()
+    }
+}
+
+/// The same for a process that shares its hosts, and what authorization servers answer, with
+/// all others of one database, and that hears of their stops.
+///
+/// # Errors
+///
+/// As [`installed`].
+pub fn shared(
+    settings: &Settings,
+    store: &store::Store,
+    stop: watch::Receiver<bool>,
+    halts: watch::Receiver<Arc<Halts>>,
+    listeners: &[SocketAddr],
+) -> anyhow::Result<NetSettings> {
+    let mut out = installed(settings, stop, listeners)?;
+    let ledger = Arc::new(store.clone());
+    out.pace = Arc::new(Pace::with_ledger(
+        rates(settings),
+        ledger.clone(),
+        Arc::new(SystemClock),
+    ));
+    out.shelf = Some(ledger);
+    out.halts = Some(halts);
+    Ok(out)
+}
+
 /// What the unattended scanner of an installation is made from.
 ///
 /// # Errors
@@ -85,7 +135,6 @@ pub fn installed(
 ) -> anyhow::Result<NetSettings> {
     let policy = &settings.policy;
     let seconds = |n: u32| Duration::from_secs(u64::from(n));
-    let millis = |n: u32| Duration::from_millis(u64::from(n));
     let bytes = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     let mut out = NetSettings::new(Arc::new(SystemClock), Arc::new(entropy));
     let public_url = settings.instance.public_url.trim_end_matches('/');
@@ -122,14 +171,8 @@ pub fn installed(
         .admitting(networks(&settings.scan.allow_addresses).context("scan.allow_addresses")?)
         .denying(networks(&settings.scan.deny_addresses).context("scan.deny_addresses")?)
         .denying_listeners(listeners.iter().copied());
-    out.pace = Arc::new(Pace::new(Rates {
-        public: millis(policy.host_interval_ms),
-        private: millis(policy.private_interval_ms),
-        global_per_second: NonZeroU32::new(policy.global_per_second),
-        per_host: 1,
-        per_site: bytes(policy.operator_hosts),
-        ..Rates::default()
-    }));
+    out.pace = Arc::new(Pace::new(rates(settings)));
+    out.share_documents = Duration::from_millis(policy.as_cache.0.unsigned_abs());
     out.limits.depth = match settings.scan.depth {
         ScanDepth::Passive => Depth::Passive,
         ScanDepth::Standard => Depth::Standard,

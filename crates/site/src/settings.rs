@@ -27,6 +27,8 @@ pub struct SiteSettings {
     pub interval_ms: i64,
     /// Shortest time between two scans of one server on request.
     pub cooldown_ms: i64,
+    /// Scans of one server that visitors may ask for on a UTC day; `None` for no limit.
+    pub on_request_per_day: Option<u32>,
     /// Age from which evidence is called stale.
     pub stale_after_ms: i64,
     /// Special-use addresses and plain http may be submitted.
@@ -63,6 +65,7 @@ impl Default for SiteSettings {
             host_interval_ms: 1_000,
             interval_ms: 7 * DAY,
             cooldown_ms: 10 * MINUTE,
+            on_request_per_day: None,
             stale_after_ms: 60 * DAY,
             allow_private: false,
             accept_submissions: true,

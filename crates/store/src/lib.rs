@@ -54,7 +54,7 @@ pub use due::Pace;
 pub use error::{Result, StoreError};
 pub use examine::Examined;
 pub use export::{ScanLine, StretchLine};
-pub use leases::{Lane, LeaseAsk};
+pub use leases::{Lane, LeaseAsk, Wishing};
 pub use oversight::{Beacons, Look, Oversight};
 pub use regrade::{Grade, Regraded, regrade, regrade_telling};
 pub use retention::{Removed, RetentionPlan};

@@ -378,6 +378,8 @@ pub struct Totals {
 pub enum DueAnswer {
     /// It will be scanned next.
     Queued {
+        /// When that was first wished: equal for all who wish it meanwhile.
+        since: Millis,
         /// Since when it is due.
         due: Millis,
         /// Asked-for scans ahead of it, counted up to 1,000.
@@ -385,11 +387,15 @@ pub enum DueAnswer {
     },
     /// A scan is running.
     Running {
+        /// When its lease began.
+        since: Millis,
         /// When its lease ends.
         until: Millis,
     },
-    /// It was scanned a moment ago.
+    /// It was scanned a moment ago, or often enough today.
     TooSoon {
+        /// The last scan came to nothing.
+        failed: bool,
         /// When it may be asked for again.
         again: Millis,
         /// The scan that is recent enough.

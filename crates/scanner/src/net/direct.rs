@@ -1,6 +1,6 @@
-//! One request outside of any plan, for a login: through the same guard, pace and trust as a
-//! scan, and never over a connection whose certificate does not validate. Nothing of it is
-//! recorded.
+//! One request outside of any plan, for a login or to see whether we reach anybody: through the
+//! same guard, pace and trust as a scan, and never over a connection whose certificate does not
+//! validate. Nothing of it is recorded.
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use url::Url;
@@ -45,7 +45,68 @@ impl std::fmt::Debug for Posted {
     }
 }
 
+/// That a host answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Greeted {
+    /// Its clock minus ours, in milliseconds, by its `Date` header, which has whole seconds.
+    pub clock_off_ms: Option<i64>,
+}
+
 impl NetScanner {
+    /// Asks a host of the operator's choice for anything; every answer will do.
+    ///
+    /// # Errors
+    ///
+    /// If the guard or the pace refuses, the certificate does not validate, or no answer came.
+    pub async fn greet(&self, url: &Url) -> Result<Greeted, Failure> {
+        let settings = &self.shared.settings;
+        let halted = |halts: &tokio::sync::watch::Receiver<std::sync::Arc<crate::halt::Halts>>| {
+            halts.borrow().cover(url.as_str())
+        };
+        if settings.halts.as_ref().is_some_and(halted) {
+            return Err(doors::blocked(Rule::Stopped));
+        }
+        let doors = Doors::new(&self.shared, url.as_str());
+        let door = doors.to(url, url.scheme() == "http").await?;
+        let host = door.host.trim_end_matches('.');
+        let turn = settings
+            .pace
+            .turn(host, door.place, std::time::Duration::ZERO);
+        let turn = turn.await.map_err(|_| doors::blocked(Rule::RetryAfter))?;
+        let mut sent = url.clone();
+        let mut request = reqwest::Request::new(reqwest::Method::HEAD, sent.clone());
+        if let Some(host) = &door.host_header {
+            // Cannot fail: the URL has a host and no scheme without one.
+            let _ = sent.set_port(None);
+            *request.url_mut() = sent;
+            request
+                .headers_mut()
+                .insert(reqwest::header::HOST, host.clone());
+        }
+        if let Ok(agent) = HeaderValue::from_str(&settings.identity.user_agent(None)) {
+            request.headers_mut().insert(USER_AGENT, agent);
+        }
+        let until = super::instant() + settings.timeouts.first_byte;
+        let response = match tokio::time::timeout_at(until, door.client.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(fault)) => {
+                turn.failed();
+                return Err(failure::of_request(&fault, url.scheme() == "https"));
+            }
+            Err(_) => return Err(Failure::Timeout(Phase::FirstByte)),
+        };
+        turn.answered(response.status().as_u16(), None);
+        let date = response
+            .headers()
+            .get(reqwest::header::DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| chrono::DateTime::parse_from_rfc2822(value.trim()).ok());
+        let now = settings.clock.now();
+        Ok(Greeted {
+            clock_off_ms: date.map(|date| date.timestamp_millis() - now.0),
+        })
+    }
+
     /// Posts once, without redirects and repetitions.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ use std::time::Duration;
 use tracing::Instrument;
 use url::Url;
 
-pub use direct::{Post, Posted};
+pub use direct::{Greeted, Post, Posted};
 pub use discover::{Batch, Registry, Walk};
 pub use guard::Guard;
 pub use own::{Browser, Credentials, OwnHost, OwnHosting, SuppliedValue};

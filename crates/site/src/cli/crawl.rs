@@ -49,7 +49,11 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
         store.make_all_due(SystemClock.now()).await?;
     }
     let (stop, stopped) = watch::channel(false);
-    let net = crate::scanning::installed(&settings, stopped.clone(), &[]).map_err(Ended::usage)?;
+    let halts = crate::halting::watch(store.clone(), settings.stop_file());
+    let net = crate::scanning::shared(&settings, &store, stopped.clone(), halts.clone(), &[])
+        .map_err(Ended::usage)?;
+    let net = Arc::new(NetScanner::new(net).await.map_err(Ended::usage)?);
+    let oversight = worker::oversight(&settings, &net, halts);
     let totals = store.totals(SystemClock.now()).await?;
     let queue = u64::try_from(totals.queue).unwrap_or(0);
     let queue = args
@@ -59,28 +63,26 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     let (done, requests) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
     let watched = {
         let (bar, requests) = (bar.clone(), Arc::clone(&requests));
-        Watched::new(
-            NetScanner::new(net).await.map_err(Ended::usage)?,
-            move |evidence: &Evidence| {
-                requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
-                bar.inc(1);
-                bar.set_message(evidence.target.host());
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                if bar.is_hidden() && done.is_multiple_of(LINE_EVERY) {
-                    super::tell(format_args!("{done} of {queue} servers scanned"));
-                }
-            },
-        )
+        Watched::new(net, move |evidence: &Evidence| {
+            requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
+            bar.inc(1);
+            bar.set_message(evidence.target.host());
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if bar.is_hidden() && done.is_multiple_of(LINE_EVERY) {
+                super::tell(format_args!("{done} of {queue} servers scanned"));
+            }
+        })
     };
     let scanner = Arc::new(watched);
     let interrupt = tokio::spawn(super::serve::signals(stop));
-    let scanned = store::scheduler::drain(
+    let scanned = store::scheduler::drain_watched(
         &store,
         &scanner,
         &SystemClock,
         &worker::pace(&settings),
         args.limit,
         &stopped,
+        oversight,
     )
     .await;
     interrupt.abort();

@@ -20,6 +20,7 @@ mod profiles;
 mod regrade;
 mod scan;
 mod serve;
+mod stop;
 mod usage;
 
 use std::path::{Path, PathBuf};
@@ -187,6 +188,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check or print the configuration
     Config(ConfigArgs),
+    /// Stop scanning: everything, a host or an issuer; every worker obeys within five seconds
+    Stop(stop::StopArgs),
+    /// Go on with what was stopped, or with publishing
+    Resume(stop::ResumeArgs),
     /// Write what is known to files that others can read: NDJSON or CSV, with a manifest
     Export(export::ExportArgs),
     /// Copy the whole database to a file while it is in use, or examine such a copy
@@ -364,6 +369,14 @@ async fn run(cli: Cli) -> Outcome {
         Command::Restore(args) => {
             let settings = settings(cli.config.as_deref())?;
             backup::restore(&args, &settings).await
+        }
+        Command::Stop(args) => {
+            let settings = settings(cli.config.as_deref())?;
+            stop::stop(args, &settings).await
+        }
+        Command::Resume(args) => {
+            let settings = settings(cli.config.as_deref())?;
+            stop::resume(args, &settings).await
         }
         Command::Health(args) => health::run(args).await,
         Command::Migrate(args) => {

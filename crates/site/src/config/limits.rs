@@ -84,6 +84,16 @@ fn texts(settings: &Settings) -> Result<(), ConfigError> {
                 .into(),
         );
     }
+    for beacon in &settings.guard.beacons {
+        let host = url::Url::parse(beacon)
+            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.host_str().is_some());
+        if !host {
+            return wrong(
+                "guard.beacons",
+                format!("`{beacon}` is no URL; write for example \"https://status.example.org/\""),
+            );
+        }
+    }
     let own = &settings.scan.own_host_url;
     if !own.is_empty()
         && let Err(error) = crate::own_host::OwnHost::new(own)
@@ -179,6 +189,16 @@ fn rows(settings: &Settings) -> Vec<Row> {
         ("policy.redirect_hops", n(policy.redirect_hops), 0, 3, 5),
         ("policy.operator_hosts", n(policy.operator_hosts), 1, 2, 20),
         (
+            "policy.operator_per_day",
+            n(policy.operator_per_day),
+            1,
+            2000,
+            i64::MAX,
+        ),
+        ("policy.ip_per_second", n(policy.ip_per_second), 1, 2, 50),
+        ("policy.as_per_second", n(policy.as_per_second), 1, 1, 20),
+        ("policy.as_per_day", n(policy.as_per_day), 1, 500, i64::MAX),
+        (
             "policy.global_per_second",
             n(policy.global_per_second),
             1,
@@ -211,6 +231,13 @@ fn rows(settings: &Settings) -> Vec<Row> {
             2000,
         ),
         (
+            "guard.look_every (ms)",
+            settings.guard.look_every.0,
+            100,
+            300_000,
+            300_000,
+        ),
+        (
             "schedule.lease (ms)",
             settings.schedule.lease.0,
             1_000,
@@ -239,6 +266,18 @@ fn public_only(settings: &Settings) -> Result<(), ConfigError> {
         return wrong(
             "policy.cooldown",
             "below 10m, the hard limit of a public instance",
+        );
+    }
+    if settings.policy.as_cache.0 < 60 * MINUTE {
+        return wrong(
+            "policy.as_cache",
+            "below 1h, the hard limit of a public instance",
+        );
+    }
+    if settings.on_request_per_day().is_none_or(|n| n > 12) {
+        return wrong(
+            "policy.on_request_per_day",
+            "above 12, the hard limit of a public instance",
         );
     }
     if settings.policy.retry_delays.len() > 2 {

@@ -94,7 +94,9 @@ fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response,
     Ok(match &asked.answer {
         DueAnswer::Queued { ahead, .. } => accepted("queued", Some(ahead + 1), 20),
         DueAnswer::Running { .. } => accepted("running", None, 10),
-        DueAnswer::TooSoon { again, last_scan } if insists => {
+        DueAnswer::TooSoon {
+            again, last_scan, ..
+        } if insists => {
             let seconds = again.since(app.clock.now()).max(0) / 1000 + 1;
             return Err(Problem::new(
                 "cooldown",
@@ -107,11 +109,15 @@ fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response,
             .retry_after(seconds)
             .into());
         }
-        DueAnswer::TooSoon { again, last_scan } => {
+        DueAnswer::TooSoon {
+            again,
+            last_scan,
+            failed,
+        } => {
             let body = json!({
                 "id": last_scan,
                 "server": asked.server.id,
-                "status": "finished",
+                "status": if *failed { "failed" } else { "finished" },
                 "cached": true,
                 "retry_at": again.rfc3339(),
                 "links": last_scan.as_ref().map(|scan| links(app, scan)),
