@@ -48,6 +48,10 @@ corpus:
 catalogue:
     cargo run -q -- checks --format markdown > docs/checks.md
 
+# write docs/openapi.json from the code
+openapi:
+    AUTHDEX_WRITE_OPENAPI=1 cargo test -q -p authdex --test site_tests the_description_is_checked_in
+
 # an empty pair of migration files
 migration NAME:
     #!/usr/bin/env sh

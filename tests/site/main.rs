@@ -14,6 +14,7 @@ mod samples;
 mod accuracy;
 mod api;
 mod consented;
+mod described;
 mod feeds;
 mod formats;
 mod guards;

@@ -115,6 +115,8 @@ impl Web {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Got {
+        let method = request.method().to_string();
+        let path = request.uri().to_string();
         let response = self
             .router
             .clone()
@@ -122,11 +124,13 @@ impl Web {
             .await
             .expect("the router does not fail");
         let (parts, body) = response.into_parts();
-        Got {
+        let got = Got {
             status: parts.status,
             headers: parts.headers,
             body: to_bytes(body, 8 << 20).await.expect("a body").to_vec(),
-        }
+        };
+        crate::described::fits(&method, &path, &got);
+        got
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {

@@ -102,8 +102,20 @@ impl Asked {
         }
     }
 
+    /// Under an address where callers have to name themselves.
     fn api(&self) -> bool {
-        self.path.starts_with("/api/")
+        self.path.starts_with("/api/") || self.registry()
+    }
+
+    /// The part that speaks like the official registry.
+    fn registry(&self) -> bool {
+        self.path.starts_with("/v0/") || self.path.starts_with("/v0.1/")
+    }
+
+    /// Asked for by programs: refusals are documents and no pages.
+    fn program(&self) -> bool {
+        const OTHERS: [&str; 3] = ["/openapi.json", "/version", "/.well-known/api-catalog"];
+        self.api() || self.path.starts_with("/badges/") || OTHERS.contains(&self.path.as_str())
     }
 
     fn reads(&self) -> bool {
@@ -185,7 +197,13 @@ fn keep(asked: &Asked) -> Option<Keep> {
             {
                 of("public, max-age=300", false)
             }
-            path if path.starts_with("/scans/") => of("public, max-age=3600", false),
+            path if path.starts_with("/scans/")
+                || path == "/openapi.json"
+                || path == "/.well-known/api-catalog" =>
+            {
+                of("public, max-age=3600", false)
+            }
+            path if path.starts_with("/v0/") || path.starts_with("/v0.1/") => of(LIST, false),
             _ => of("public, max-age=60", false),
         },
         "/servers" | "/changes" => of(LIST, false),
@@ -203,7 +221,10 @@ fn keep(asked: &Asked) -> Option<Keep> {
         {
             of(FROZEN, true)
         }
-        api if api.starts_with("/checks") || api.starts_with("/stats") => {
+        api if ["/checks", "/stats", "/rubrics"]
+            .iter()
+            .any(|start| api.starts_with(start)) =>
+        {
             of("public, max-age=3600", false)
         }
         _ => of("public, max-age=60", false),
@@ -350,7 +371,11 @@ fn explained(
         }
         None => return response,
     };
-    let mut out = if asked.api() {
+    let mut out = if asked.registry() {
+        let body = serde_json::json!({ "error": problem.detail }).to_string();
+        let media = [(header::CONTENT_TYPE, "application/json")];
+        (problem.status, media, body).into_response()
+    } else if asked.program() {
         let base = app.settings.absolute("");
         let instance = match &asked.twin {
             Some(twin) => twin.api.as_str(),
@@ -378,7 +403,7 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// The headers of section 14.4 of the product's design, and those that every answer carries.
 fn secure(app: &AppState, asked: &Asked, id: &str, headers: &mut HeaderMap) {
-    let shared = asked.api() || asked.path.starts_with("/badges/");
+    let shared = asked.program();
     let page = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|media| media.as_bytes().starts_with(b"text/html"));

@@ -21,6 +21,7 @@ pub mod jobs;
 mod layers;
 mod limits;
 pub mod login;
+pub mod openapi;
 pub mod output;
 pub mod own_host;
 mod pages;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use scanner::time::Clock;
 use store::Store;
 
-pub use routes::{health, router};
+pub use routes::{documented, health, router};
 pub use settings::SiteSettings;
 
 /// What every handler has.

@@ -22,6 +22,7 @@ use crate::api::v1;
 use crate::error::AppError;
 use crate::layers::{Around, around};
 use crate::limits::Limits;
+use crate::openapi::{self, Documented};
 use crate::{AppState, assets, feeds, pages, twin};
 
 /// Longest body of a request.
@@ -41,7 +42,8 @@ pub fn router(app: AppState) -> Router {
     };
     let inner = Router::new()
         .merge(pages())
-        .nest("/api/v1", api())
+        .merge(api().into_router())
+        .merge(service().into_router())
         .fallback(async || AppError::not_found("There is nothing at this address."))
         .with_state(app)
         .layer(RequestBodyLimitLayer::new(BODY))
@@ -107,13 +109,11 @@ fn pages() -> Router<AppState> {
         .route("/submit", get(pages::submit::page).post(pages::submit::ask))
         .route("/feeds/{file}", get(feeds::changes))
         .route("/servers/{id}/{file}", get(feeds::server))
-        .route("/badges/{file}", get(pages::badge::file))
         .route("/_components", get(pages::components::page))
         .route("/static/{file}", get(assets::file))
         .route("/favicon.svg", get(assets::icon))
         .route("/docs/problems/{kind}", get(pages::plain::problem))
-        .route("/healthz", get(pages::plain::health))
-        .route("/readyz", get(pages::plain::ready))
+        .route("/docs/api", get(pages::docs::page))
         .route("/robots.txt", get(pages::plain::robots))
         .route("/.well-known/security.txt", get(pages::plain::security))
 }
@@ -126,8 +126,27 @@ pub fn health(state: AppState) -> Router {
         .with_state(state)
 }
 
-fn api() -> Router<AppState> {
-    Router::new()
+/// Paths of every route that the description of the API has to name.
+#[must_use]
+pub fn documented() -> Vec<String> {
+    let mut paths = api().paths();
+    paths.extend(service().paths());
+    paths
+}
+
+/// What programs ask for outside of the API proper.
+fn service() -> Documented {
+    Documented::under("")
+        .route("/badges/{file}", get(pages::badge::file))
+        .route("/version", get(openapi::version))
+        .route("/openapi.json", get(openapi::file))
+        .route("/.well-known/api-catalog", get(openapi::catalogue))
+        .route("/healthz", get(pages::plain::health))
+        .route("/readyz", get(pages::plain::ready))
+}
+
+fn api() -> Documented {
+    Documented::under("/api/v1")
         .route("/servers", get(v1::servers::all))
         .route("/servers/lookup", get(v1::servers::lookup))
         .route("/servers/{id}", get(v1::servers::one))
@@ -144,6 +163,8 @@ fn api() -> Router<AppState> {
         .route("/changes", get(v1::changes::all))
         .route("/checks", get(v1::checks::all))
         .route("/checks/{id}", get(v1::checks::one))
+        .route("/rubrics", get(v1::rubrics::all))
+        .route("/rubrics/{version}", get(v1::rubrics::one))
         .route("/stats", get(v1::stats::all))
         .route("/stats/{series}", get(v1::stats::one))
         .route("/radar", get(v1::radar::all))

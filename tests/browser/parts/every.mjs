@@ -24,6 +24,7 @@ export async function kinds(url) {
     check: "/checks/pkce-advertised",
     methodology: "/methodology",
     policy: "/policy",
+    api: "/docs/api",
     submit: "/submit",
     history: `/servers/${named("notes").id}/history`,
     compare: `/compare/${scans[1]}...${scans[0]}`,

@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod components;
+pub(crate) mod docs;
 pub(crate) mod history;
 pub(crate) mod home;
 pub(crate) mod identity;

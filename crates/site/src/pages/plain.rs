@@ -49,7 +49,8 @@ pub(crate) async fn problem(Path(kind): Path<String>) -> Result<Response, AppErr
     Ok((TEXT, format!("{kind}\n\n{text}\n")).into_response())
 }
 
-const PROBLEMS: [(&str, &str); 20] = [
+/// Problem types and what they mean.
+pub(crate) const PROBLEMS: [(&str, &str); 21] = [
     (
         "validation",
         "A parameter or the body is not as expected; errors[] names the place.",
@@ -65,6 +66,10 @@ const PROBLEMS: [(&str, &str); 20] = [
     (
         "target-not-allowed",
         "The address is not one that is scanned; rule names the reason.",
+    ),
+    (
+        "conflict",
+        "It contradicts what was said before; detail says what.",
     ),
     (
         "cooldown",

@@ -9,6 +9,7 @@ pub mod identity;
 pub(crate) mod listings;
 pub mod query;
 pub mod radar;
+pub(crate) mod rubrics;
 pub mod scans;
 pub mod servers;
 pub mod stats;

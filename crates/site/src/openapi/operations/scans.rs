@@ -1,0 +1,187 @@
+//! Scans and differences.
+
+use super::{Answer, BAD, JSON, Keeping, Operation, Parameter, ok, parameter};
+
+const SCAN_ID: Parameter = parameter("id", "id:scn", "Id of a scan.");
+const PROBLEM_FORBIDDEN: &[&str] = &["forbidden", "user-agent-required"];
+
+pub(super) const ALL: &[Operation] = &[
+    Operation {
+        method: "post",
+        path: "/api/v1/scans",
+        id: "askForScan",
+        tag: "Scans",
+        summary: "Ask for a scan",
+        text: "A server that nobody listed is added. All wishes for one server are answered by one scan. Within the cooldown the scan that is there is the answer, also when it failed, unless max_age demands a newer one. With Prefer: wait=N the answer is held back until the scan is there, at most 30 seconds. With Idempotency-Key a repeated request within 24 hours is answered as the first one was, and starts nothing.",
+        parameters: &[],
+        body: Some("ScanRequest"),
+        answers: &[
+            Answer {
+                status: 200,
+                media: &[(JSON, "#Wish")],
+                text: "A scan that is recent enough answers it, or the scan ended while you waited.",
+                headers: &[],
+            },
+            Answer {
+                status: 202,
+                media: &[(JSON, "#Wish")],
+                text: "It is in the queue, or running. Location is where its fate is told.",
+                headers: &["Location", "Retry-After"],
+            },
+        ],
+        problems: &[
+            (400, BAD),
+            (403, PROBLEM_FORBIDDEN),
+            (404, &["unknown-server"]),
+            (413, &["too-large"]),
+            (415, BAD),
+            (422, &["validation", "target-not-allowed", "conflict"]),
+            (429, &["cooldown", "quota-exceeded"]),
+        ],
+        keeping: Keeping::Never,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}",
+        id: "getScan",
+        tag: "Scans",
+        summary: "A scan, or what became of a wish",
+        text: "The id of a wish (wsh_…) answers until the scan is there and afterwards; only answers about scans are kept for a day.",
+        parameters: &[
+            parameter("id", "string", "Id of a scan, or of a wish."),
+            parameter("include", "string", "report."),
+        ],
+        body: None,
+        answers: &[
+            ok(
+                &[(JSON, "one:#Scan|#Wish")],
+                "The scan, or a wish that was answered.",
+            ),
+            Answer {
+                status: 202,
+                media: &[(JSON, "#Wish")],
+                text: "The wish waits.",
+                headers: &["Retry-After"],
+            },
+        ],
+        problems: &[(400, BAD), (404, &["not-found", "unknown-server"])],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}/report",
+        id: "getReport",
+        tag: "Scans",
+        summary: "The report a scan was published with",
+        text: "",
+        parameters: &[SCAN_ID],
+        body: None,
+        answers: &[ok(&[(JSON, "#Report")], "The report.")],
+        problems: &[(400, BAD), (404, &["not-found", "no-such-report"])],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}/reports",
+        id: "listReports",
+        tag: "Scans",
+        summary: "The reports of a scan",
+        text: "",
+        parameters: &[SCAN_ID],
+        body: None,
+        answers: &[ok(&[(JSON, "list:#ReportEntry")], "One for each rubric.")],
+        problems: &[(400, BAD), (404, &["not-found"])],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}/reports/{rubric}",
+        id: "getReportUnder",
+        tag: "Scans",
+        summary: "The report of a scan under a rubric",
+        text: "today judges the evidence under the rubric in force; that answer is kept for an hour.",
+        parameters: &[
+            SCAN_ID,
+            parameter("rubric", "string", "Version of a rubric, or today."),
+        ],
+        body: None,
+        answers: &[ok(&[(JSON, "#Report")], "The report.")],
+        problems: &[(400, BAD), (404, &["not-found", "no-such-report"])],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}/evidence",
+        id: "getEvidence",
+        tag: "Scans",
+        summary: "What was sent and what came back",
+        text: "Credentials and what looks like one are blanked before anything is stored; the addresses that answered are left out. It is refused while something in it could be abused.",
+        parameters: &[SCAN_ID],
+        body: None,
+        answers: &[ok(&[(JSON, "object")], "The evidence.")],
+        problems: &[
+            (400, BAD),
+            (403, PROBLEM_FORBIDDEN),
+            (404, &["not-found", "no-such-report"]),
+        ],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/scans/{id}/what-if",
+        id: "getWhatIf",
+        tag: "Scans",
+        summary: "The grade with some findings fixed",
+        text: "Without fix it names what can be fixed, and a few fixes that raise the letter.",
+        parameters: &[
+            SCAN_ID,
+            parameter("fix", "string", "Ids of checks, with commas or repeated."),
+        ],
+        body: None,
+        answers: &[ok(
+            &[(JSON, "#WhatIf")],
+            "The grade, as a range where it is one.",
+        )],
+        problems: &[
+            (400, BAD),
+            (403, PROBLEM_FORBIDDEN),
+            (404, &["not-found", "no-such-report"]),
+            (422, &["not-fixable"]),
+        ],
+        keeping: Keeping::Frozen,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/diffs/{pair}",
+        id: "getDifference",
+        tag: "Changes",
+        summary: "The difference of two scans of a server",
+        text: "Both are judged under one rubric; what the rubric itself changed is a cause of its own. Two ids make an answer that does not change; with latest or previous it is kept for a minute.",
+        parameters: &[
+            parameter(
+                "pair",
+                "pair",
+                "A...B: ids of scans, or latest and previous with server.",
+            ),
+            parameter(
+                "server",
+                "string",
+                "The server that latest and previous are of.",
+            ),
+        ],
+        body: None,
+        answers: &[ok(
+            &[
+                (JSON, "#Difference"),
+                ("application/json-patch+json", "[#PatchOperation]"),
+            ],
+            "The difference; on Accept: application/json-patch+json the documents' alone.",
+        )],
+        problems: &[
+            (400, BAD),
+            (404, &["not-found"]),
+            (422, &["different-servers"]),
+        ],
+        keeping: Keeping::Frozen,
+    },
+];
