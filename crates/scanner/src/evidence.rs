@@ -121,6 +121,18 @@ pub enum Stopped {
     RateLimited,
     /// Somebody stopped it.
     Stopped,
+    /// The host's robots.txt forbids it, or could not be read; the endpoint was not asked.
+    Robots,
+    /// The host asked to be left out.
+    OptedOut,
+}
+
+impl Stopped {
+    /// Whether the host did not want the scan, so that nothing was asked of its endpoint.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Robots | Self::OptedOut)
+    }
 }
 
 /// Position of an exchange in [`Evidence::exchanges`]; what findings point at.

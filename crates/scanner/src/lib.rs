@@ -21,6 +21,8 @@ pub mod fleet;
 pub mod grade;
 pub mod halt;
 pub mod handshake;
+pub mod hard;
+pub mod identity;
 pub mod ledger;
 #[cfg(feature = "net")]
 pub mod net;
@@ -28,6 +30,7 @@ pub mod normalise;
 pub mod plan;
 pub mod redact;
 pub mod report;
+pub mod robots;
 pub mod rubric;
 pub mod scan;
 pub mod score;

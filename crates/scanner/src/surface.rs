@@ -12,7 +12,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::evidence::{
-    Body, Claims, Consent, Evidence, Exchange, Obtained, Purpose, Response, Visit,
+    Body, Claims, Consent, Depth, Evidence, Exchange, Obtained, Operations, Purpose, Response,
+    Visit,
 };
 use crate::facts::sse;
 use crate::time::Millis;
@@ -129,6 +130,30 @@ pub fn of(evidence: &Evidence) -> Evidence {
                 })
             })
             .collect(),
+    }
+}
+
+/// The part of the evidence that a scan at depth standard could have seen: what may be shown to
+/// everybody of a scan for which an owner allowed more.
+#[must_use]
+pub fn public_part(evidence: &Evidence) -> Evidence {
+    let mut exchanges: Vec<Exchange> = evidence
+        .exchanges
+        .iter()
+        .filter(|exchange| !exchange.purpose.is_deeper())
+        .cloned()
+        .collect();
+    let _ = renumber(&mut exchanges);
+    Evidence {
+        depth: evidence.depth.min(Depth::Standard),
+        exchanges,
+        consent: None,
+        own_host: None,
+        visits: Vec::new(),
+        supplied: Vec::new(),
+        operations: Operations::default(),
+        obtained: Vec::new(),
+        ..evidence.clone()
     }
 }
 

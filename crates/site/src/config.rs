@@ -164,6 +164,8 @@ pub struct Scan {
     pub proxy: String,
     /// From header, or empty.
     pub from: String,
+    /// Addresses that scans come from, with their history.
+    pub egress: Vec<String>,
 }
 
 /// Depths that an unattended installation may use.
@@ -200,6 +202,10 @@ pub struct Policy {
     pub request_seconds: u32,
     /// Waits before retries.
     pub retry_delays: Vec<Span>,
+    /// Bytes of headers.
+    pub header_bytes: u32,
+    /// Lines of headers.
+    pub headers: u32,
     /// Cap of JSON bodies.
     pub body_bytes: u32,
     /// Cap of HTML pages.
@@ -242,6 +248,10 @@ pub struct Policy {
     pub on_request_per_day: MaybeCount,
     /// When evidence is old.
     pub stale_after: Span,
+    /// The same for its proved owner.
+    pub on_request_per_day_proved: u32,
+    /// Obey robots.txt and opt-outs.
+    pub robots: bool,
 }
 
 /// `[guard]`
@@ -542,6 +552,18 @@ impl Settings {
             cooldown_ms: self.policy.cooldown.0,
             on_request_per_day: self.on_request_per_day(),
             stale_after_ms: self.policy.stale_after.0,
+            on_request_per_day_proved: self.policy.on_request_per_day_proved,
+            robots: self.policy.robots,
+            egress: self.scan.egress.clone(),
+            from: some(&self.scan.from).or_else(|| some(&self.instance.contact)),
+            budget: crate::settings::Budget {
+                scan_seconds: self.policy.scan_seconds,
+                body_bytes: self.policy.body_bytes,
+                redirect_hops: self.policy.redirect_hops,
+                retries: u32::try_from(self.policy.retry_delays.len()).unwrap_or(u32::MAX),
+                operator_hosts: self.policy.operator_hosts,
+                global_per_second: self.policy.global_per_second,
+            },
             allow_private: self.scan.allow_private,
             accept_submissions: self.site.submissions,
             reads_per_minute: self.http.reads_per_minute,

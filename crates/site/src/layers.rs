@@ -136,6 +136,8 @@ fn refused(site: &Around, asked: &Asked, client: Option<IpAddr>) -> Option<Probl
     let wish = asked.method == Method::POST
         && (asked.path == "/api/v1/scans"
             || asked.path == "/submit"
+            || asked.path == "/opt-out"
+            || asked.path.ends_with("/owner")
             || asked.path.ends_with("/rescan"));
     if wish {
         let standing = site.limits.scans.take(client);
@@ -190,6 +192,7 @@ fn keep(asked: &Asked) -> Option<Keep> {
     match path.strip_prefix("/api/v1").unwrap_or_default() {
         "" => match path {
             "/healthz" | "/readyz" | "/lookup" => None,
+            path if path.starts_with("/owner/") => None,
             path if path.starts_with("/static/") || path.starts_with("/favicon") => None,
             path if path.starts_with("/badges/")
                 || path.starts_with("/feeds/")
@@ -221,6 +224,7 @@ fn keep(asked: &Asked) -> Option<Keep> {
         {
             of(FROZEN, true)
         }
+        "/meter" => of("public, max-age=300", false),
         api if ["/checks", "/stats", "/rubrics"]
             .iter()
             .any(|start| api.starts_with(start)) =>

@@ -9,6 +9,7 @@ mod assets;
 pub mod browser;
 mod cache;
 mod catalogue;
+pub mod citizen;
 pub mod cli;
 mod compare;
 pub mod config;
@@ -62,4 +63,10 @@ impl std::fmt::Debug for AppState {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// A secret that nobody guesses: 32 hexadecimal digits of which 122 bits come from the operating
+/// system.
+pub(crate) fn citizen_token() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }

@@ -80,9 +80,14 @@ async fn unless_full(
     }
 }
 
-/// A span per request; the query is not logged, it may hold what a visitor typed.
+/// A span per request; the query is not logged, it may hold what a visitor typed, and neither is
+/// an owner's secret.
 fn span(request: &Request) -> tracing::Span {
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path())
+    let path = match request.uri().path() {
+        path if path.starts_with("/owner/") => "/owner/…",
+        path => path,
+    };
+    tracing::info_span!("request", method = %request.method(), path)
 }
 
 fn pages() -> Router<AppState> {
@@ -106,6 +111,16 @@ fn pages() -> Router<AppState> {
         .route("/radar", get(pages::radar::page))
         .route("/methodology", get(pages::about::methodology))
         .route("/policy", get(pages::about::policy))
+        .route("/meter", get(pages::meter::page))
+        .route("/why/{id}", get(pages::why::page))
+        .route("/opt-out", get(pages::leave::page).post(pages::leave::ask))
+        .route(
+            "/servers/{id}/owner",
+            get(pages::owner::start).post(pages::owner::begin),
+        )
+        .route("/owner/{secret}", get(pages::owner::page))
+        .route("/owner/{secret}/{verb}", post(pages::owner::act))
+        .route("/egress.json", get(pages::signpost::egress))
         .route("/submit", get(pages::submit::page).post(pages::submit::ask))
         .route("/feeds/{file}", get(feeds::changes))
         .route("/servers/{id}/{file}", get(feeds::server))
@@ -116,6 +131,7 @@ fn pages() -> Router<AppState> {
         .route("/docs/api", get(pages::docs::page))
         .route("/robots.txt", get(pages::plain::robots))
         .route("/.well-known/security.txt", get(pages::plain::security))
+        .route("/.well-known/probing.txt", get(pages::signpost::probing))
 }
 
 /// Health alone, for a process that only works: nothing else is answered.
@@ -176,6 +192,8 @@ fn api() -> Documented {
         .route("/issuers/{id}", get(v1::identity::issuer))
         .route("/methodology", get(v1::about::methodology))
         .route("/policy", get(v1::about::policy))
+        .route("/meter", get(v1::meter::all))
+        .route("/why/{id}", get(v1::why::one))
 }
 
 #[cfg(test)]

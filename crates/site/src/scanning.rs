@@ -10,11 +10,12 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 use scanner::evidence::{Consent, Depth};
 use scanner::halt::Halts;
+use scanner::hard::Hard;
 use scanner::net::{ConnectTo, Guard, Identity, Pace, Rates, Retries, Settings as NetSettings};
 use scanner::time::{Clock as _, SystemClock};
 use tokio::sync::watch;
 
-use crate::config::{ScanDepth, Settings};
+use crate::config::{Mode, ScanDepth, Settings};
 
 /// Sixteen random bytes, for probe values and ids.
 #[must_use]
@@ -137,6 +138,10 @@ pub fn installed(
     let seconds = |n: u32| Duration::from_secs(u64::from(n));
     let bytes = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     let mut out = NetSettings::new(Arc::new(SystemClock), Arc::new(entropy));
+    out.hard = match settings.instance.mode {
+        Mode::Public => Hard::PUBLIC,
+        Mode::Private => Hard::PRIVATE,
+    };
     let public_url = settings.instance.public_url.trim_end_matches('/');
     out.identity = Identity {
         url: (!public_url.is_empty()).then(|| format!("{public_url}/policy")),
@@ -151,6 +156,8 @@ pub fn installed(
     out.timeouts.stream = seconds(policy.sse_seconds);
     out.timeouts.idle_stream = seconds(policy.idle_stream_seconds);
     out.timeouts.scan = seconds(policy.scan_seconds);
+    out.caps.header_bytes = bytes(policy.header_bytes);
+    out.caps.headers = bytes(policy.headers);
     out.caps.document = bytes(policy.body_bytes);
     out.caps.html = bytes(policy.html_bytes);
     out.caps.stream = bytes(policy.sse_bytes);
@@ -171,7 +178,7 @@ pub fn installed(
         .admitting(networks(&settings.scan.allow_addresses).context("scan.allow_addresses")?)
         .denying(networks(&settings.scan.deny_addresses).context("scan.deny_addresses")?)
         .denying_listeners(listeners.iter().copied());
-    out.pace = Arc::new(Pace::new(rates(settings)));
+    out.pace = Arc::new(Pace::new(rates(settings).within(out.hard)));
     out.share_documents = Duration::from_millis(policy.as_cache.0.unsigned_abs());
     out.limits.depth = match settings.scan.depth {
         ScanDepth::Passive => Depth::Passive,

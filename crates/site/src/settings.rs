@@ -31,6 +31,16 @@ pub struct SiteSettings {
     pub on_request_per_day: Option<u32>,
     /// Age from which evidence is called stale.
     pub stale_after_ms: i64,
+    /// The same for its proved owner.
+    pub on_request_per_day_proved: u32,
+    /// robots.txt and opt-outs at the hosts themselves are obeyed.
+    pub robots: bool,
+    /// Addresses that scans come from, with their history, as the configuration has them.
+    pub egress: Vec<String>,
+    /// What scans send as `From`.
+    pub from: Option<String>,
+    /// More of what may be sent.
+    pub budget: Budget,
     /// Special-use addresses and plain http may be submitted.
     pub allow_private: bool,
     /// Visitors may ask for scans.
@@ -46,6 +56,82 @@ pub struct SiteSettings {
     pub behind_proxy: bool,
     /// Requests answered at a time; more are refused with 503 at once.
     pub concurrency: usize,
+}
+
+/// An address or network that scans come from, and since and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Egress {
+    /// Address or network.
+    pub(crate) network: String,
+    /// First day, `YYYY-MM-DD`.
+    pub(crate) from: String,
+    /// Last day; `None` for still in use.
+    pub(crate) until: Option<String>,
+}
+
+impl Egress {
+    /// Reads `NETWORK from DAY` and `NETWORK from DAY until DAY`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is not of the form \"192.0.2.7 from 2026-01-01\", with \"until 2026-12-31\" for one no longer in use"
+            )
+        };
+        let day = |text: &str| {
+            scanner::time::Millis::parse_rfc3339(&format!("{text}T00:00:00Z"))
+                .map(|_| text.to_owned())
+                .ok_or_else(wrong)
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (network, from, until) = match words[..] {
+            [network, "from", from] => (network, from, None),
+            [network, "from", from, "until", until] => (network, from, Some(until)),
+            _ => return Err(wrong()),
+        };
+        if network.parse::<ipnet::IpNet>().is_err() && network.parse::<std::net::IpAddr>().is_err()
+        {
+            return Err(wrong());
+        }
+        Ok(Self {
+            network: network.to_owned(),
+            from: day(from)?,
+            until: until.map(day).transpose()?,
+        })
+    }
+}
+
+/// What may be sent, as far as pages only print it.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Longest scan.
+    pub scan_seconds: u32,
+    /// Bytes read of a document.
+    pub body_bytes: u32,
+    /// Redirects followed.
+    pub redirect_hops: u32,
+    /// Repetitions of what failed.
+    pub retries: u32,
+    /// Hosts of one registrable domain asked at a time.
+    pub operator_hosts: u32,
+    /// Requests per second in all.
+    pub global_per_second: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            scan_seconds: 180,
+            body_bytes: 262_144,
+            redirect_hops: 3,
+            retries: 2,
+            operator_hosts: 2,
+            global_per_second: 20,
+        }
+    }
 }
 
 const MINUTE: i64 = 60_000;
@@ -67,6 +153,11 @@ impl Default for SiteSettings {
             cooldown_ms: 10 * MINUTE,
             on_request_per_day: None,
             stale_after_ms: 60 * DAY,
+            on_request_per_day_proved: 6,
+            robots: true,
+            egress: Vec::new(),
+            from: None,
+            budget: Budget::default(),
             allow_private: false,
             accept_submissions: true,
             reads_per_minute: 300,

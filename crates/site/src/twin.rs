@@ -66,6 +66,8 @@ fn api(twin: &str, query: Option<&str>) -> Option<String> {
         (["checks"], "json") => "/checks".to_owned(),
         (["checks", id], "json") => format!("/checks/{id}"),
         (["methodology"], "json") => "/methodology".to_owned(),
+        (["meter"], "json") => "/meter".to_owned(),
+        (["why", id], "json") => format!("/why/{id}"),
         (["policy"], "json") => "/policy".to_owned(),
         _ => return None,
     };

@@ -43,14 +43,27 @@ pub(crate) async fn by_url(app: &AppState, url: &str) -> Result<Wish, AppError> 
                 .ok_or_else(|| AppError::not_found("The server could not be added."))?
         }
     };
-    due(app, server, now).await
+    due(app, server, now, app.settings.on_request_per_day).await
+}
+
+/// Makes a server due because its proved owner wants it, whether or not visitors may ask.
+pub(crate) async fn by_owner(app: &AppState, id: &str) -> Result<Wish, AppError> {
+    let server = crate::api::v1::servers::find(app, id).await?;
+    let most = Some(app.settings.on_request_per_day_proved);
+    due(app, server, app.clock.now(), most).await
 }
 
 /// Makes a known server due.
 pub(crate) async fn by_server(app: &AppState, id: &str) -> Result<Wish, AppError> {
     open(app)?;
     let server = crate::api::v1::servers::find(app, id).await?;
-    due(app, server, app.clock.now()).await
+    due(
+        app,
+        server,
+        app.clock.now(),
+        app.settings.on_request_per_day,
+    )
+    .await
 }
 
 fn open(app: &AppState) -> Result<(), AppError> {
@@ -66,10 +79,15 @@ fn open(app: &AppState) -> Result<(), AppError> {
     .into())
 }
 
-async fn due(app: &AppState, server: ServerRow, now: Millis) -> Result<Wish, AppError> {
+async fn due(
+    app: &AppState,
+    server: ServerRow,
+    now: Millis,
+    per_day: Option<u32>,
+) -> Result<Wish, AppError> {
     let wishing = Wishing {
         cooldown_ms: app.settings.cooldown_ms,
-        per_day: per_day(app, &server),
+        per_day,
     };
     let answer = app
         .store
@@ -86,12 +104,6 @@ async fn due(app: &AppState, server: ServerRow, now: Millis) -> Result<Wish, App
         server,
         answer,
     })
-}
-
-/// How often a day visitors may ask for a scan of this server. Whoever has proved to be its
-/// owner may ask oftener (product section 11.2: six times); such a proof is looked up here.
-fn per_day(app: &AppState, _server: &ServerRow) -> Option<u32> {
-    app.settings.on_request_per_day
 }
 
 /// `wsh_` with the server's id and the instant of the wish.

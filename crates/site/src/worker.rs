@@ -12,10 +12,11 @@ use scanner::report::Report;
 use scanner::rubric;
 use scanner::scan::Scan;
 use scanner::target::Target;
-use scanner::time::SystemClock;
+use scanner::time::{Clock, SystemClock};
 use store::{Oversight, Pace, Store};
 use tokio::sync::watch;
 
+use crate::citizen::Accounted;
 use crate::config::{Mode, Settings};
 use crate::halting::NetBeacons;
 
@@ -98,16 +99,28 @@ pub async fn run(
     let mut net =
         crate::scanning::shared(&settings, &store, stop.clone(), halts.clone(), listeners)?;
     net.own_host = own_host;
-    let scanner = Arc::new(NetScanner::new(net).await?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let courtesy =
+        crate::citizen::remembering(&store, &settings, Arc::clone(&clock), &mut net).await?;
+    let asker = Arc::new(NetScanner::new(net).await?);
+    let chores = tokio::spawn(crate::citizen::every_so_often(
+        store.clone(),
+        Arc::clone(&asker),
+        Arc::clone(&courtesy),
+        Arc::clone(&clock),
+        stop.clone(),
+    ));
+    let oversight = oversight(&settings, &asker, halts);
+    let scanner = Arc::new(Accounted::new(asker, store.clone(), courtesy, clock));
     let pace = pace(&settings);
     let jobs = tokio::spawn(crate::jobs::run(
         store.clone(),
         settings.clone(),
         stop.clone(),
     ));
-    let oversight = oversight(&settings, &scanner, halts);
     store::scheduler::run_watched(&store, &scanner, &SystemClock, &pace, stop, oversight).await;
     // The jobs hear the same signal; an aborted walk resumes at its cursor.
     let _ = jobs.await;
+    let _ = chores.await;
     Ok(())
 }

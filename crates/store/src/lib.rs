@@ -25,16 +25,20 @@ mod hosts;
 pub mod ids;
 mod jobs;
 mod leases;
+mod left_out;
 mod listings;
 mod lists;
 mod oversight;
+mod owners;
 mod pages;
 mod regrade;
+mod removal;
 mod retention;
 mod rows;
 mod scans;
 pub mod scheduler;
 mod schema;
+mod sent;
 mod servers;
 mod shelf;
 mod sightings;
@@ -55,7 +59,9 @@ pub use error::{Result, StoreError};
 pub use examine::Examined;
 pub use export::{ScanLine, StretchLine};
 pub use leases::{Lane, LeaseAsk, Wishing};
+pub use left_out::{LeftOut, Way};
 pub use oversight::{Beacons, Look, Oversight};
+pub use owners::{Claim, Person, STATEMENT_CHARS, Statement};
 pub use regrade::{Grade, Regraded, regrade, regrade_telling};
 pub use retention::{Removed, RetentionPlan};
 pub use rows::{
@@ -63,6 +69,7 @@ pub use rows::{
     Leased, NewListing, Page, Paged, RunRow, ScanRow, ServerRow, Sort, TargetFilter, TargetId,
     Totals, Ungraded,
 };
+pub use sent::{Errand, MeterDay, Sent};
 pub use sightings::{Reading, Sighting};
 pub use survey::{
     Feature, Features, IssuerChange, IssuerRow, Measure, Measured, Told, TrendPoint, UNRECOGNISED,

@@ -10,6 +10,7 @@ use scanner::target::{LISTED_DEPTHS, Listing, Target};
 use scanner::time::Millis;
 
 use crate::Store;
+use crate::asked::SUBMISSION;
 use crate::counters::Counters;
 use crate::db::{Tx, within};
 use crate::error::{Result, StoreError, during};
@@ -56,8 +57,14 @@ impl Store {
     ) -> Result<ImportTally> {
         let source = clean(source);
         let mut tally = ImportTally::default();
+        let left_out = self.left_out(now).await?;
         for batch in rows.chunks(BATCH) {
-            let stated = group(&source, batch)?;
+            let mut stated = group(&source, batch)?;
+            // Nothing is taken in of who asked that nothing is kept. A visitor's wish is taken
+            // like any other, so that its answer tells nothing; the worker removes it.
+            if source != SUBMISSION {
+                stated.retain(|_, one| !left_out.hides(&one.host));
+            }
             let done = self
                 .import(&source, &stated, now)
                 .await

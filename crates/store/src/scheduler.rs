@@ -18,6 +18,7 @@ use scanner::time::{Clock, Millis};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use crate::counters::DAY;
 use crate::due::{self, History, Pace};
 use crate::error::StoreError;
 use crate::ids::Kind;
@@ -536,6 +537,11 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
                     now
                 };
                 self.store.release(&lease, due).await?;
+                Ok(false)
+            }
+            // The host does not want it: nothing is filed, and it is left alone for a day.
+            Ok((_, Catch { evidence, .. })) if evidence.stopped.is_refusal() => {
+                self.store.put_off(&lease, now.plus(DAY)).await?;
                 Ok(false)
             }
             Ok((_, catch)) if self.oversight.beacons.is_some() => {

@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
     (
         1,
         "0001_initial",
@@ -31,6 +31,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
         "0003_workers",
         include_str!("../../../migrations/sqlite/0003_workers.sql"),
         include_str!("../../../migrations/postgres/0003_workers.sql"),
+    ),
+    (
+        6,
+        "0006_citizenship",
+        include_str!("../../../migrations/sqlite/0006_citizenship.sql"),
+        include_str!("../../../migrations/postgres/0006_citizenship.sql"),
     ),
     (
         8,

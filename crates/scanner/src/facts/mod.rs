@@ -195,7 +195,11 @@ impl<'e> Facts<'e> {
         match self.evidence.stopped {
             Stopped::Finished => Cause::NotCaptured,
             Stopped::RateLimited => Cause::RateLimited,
-            Stopped::OutOfTime | Stopped::OutOfAsks | Stopped::Stopped => Cause::OutOfTime,
+            Stopped::OutOfTime
+            | Stopped::OutOfAsks
+            | Stopped::Stopped
+            | Stopped::Robots
+            | Stopped::OptedOut => Cause::OutOfTime,
         }
     }
 }

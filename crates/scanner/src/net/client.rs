@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::cookies::Cookies;
+use super::courtesy::Heard;
 use super::doors::{self, Door, Doors};
 use super::guard::Rule;
 use super::pace::{Asking, Place, Turn};
@@ -53,6 +54,10 @@ pub(super) struct Client<'s> {
     pub(super) nonce: Mutex<String>,
     /// Requests under way that may create something.
     creating: watch::Sender<usize>,
+    /// Id of the scan.
+    pub(super) scan: String,
+    /// What hosts said of being asked.
+    pub(super) heard: Heard,
 }
 
 /// Where in the record an exchange goes.
@@ -97,6 +102,8 @@ impl<'s> Client<'s> {
             places: Mutex::default(),
             nonce: Mutex::default(),
             creating: watch::channel(0).0,
+            scan: scan.to_owned(),
+            heard: Heard::default(),
         }
     }
 
@@ -150,13 +157,21 @@ impl<'s> Client<'s> {
         };
         let plaintext = ask.purpose == Purpose::Plaintext;
         let hello = matches!(ask.purpose, Purpose::Handshake(_));
+        if self.is_barred(&url) {
+            return Err(doors::blocked(Rule::OptOut));
+        }
         let mut door = self.doors.to(&url, plaintext).await.inspect_err(|_| {
             if hello {
                 return;
             }
             exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
         })?;
+        self.may_ask(&url, &door, hello).await?;
         let turn = self.turn(ask, &door).await?;
+        // Somebody may have asked to be left out while this one waited.
+        if self.is_barred(&url) {
+            return Err(doors::blocked(Rule::OptOut));
+        }
         let _creating = matches!(ask.purpose, Purpose::Register(_)).then(|| self.creating());
         exchange.after_ms = millis(self.began.elapsed());
         if let Purpose::Handshake(offer) = ask.purpose {

@@ -117,6 +117,26 @@ impl<'s> Doors<'s> {
         Some(self.opened(&url.origin().ascii_serialization())?.place)
     }
 
+    /// Whether the name system says anything of a host: it is a name, and its address comes from
+    /// there, or the operator named the servers to ask.
+    pub(super) fn has_records(&self, host: &str) -> bool {
+        let settings = &self.shared.settings;
+        if host.parse::<IpAddr>().is_ok() || !host.contains('.') || self.shared.proxy.is_some() {
+            return false;
+        }
+        let mapped = settings.connect_to.iter().any(|rule| {
+            rule.host
+                .as_deref()
+                .is_none_or(|own| own.eq_ignore_ascii_case(host))
+        });
+        !mapped || !settings.nameservers.is_empty()
+    }
+
+    /// Text records of a name; none if there are none, or nobody could tell.
+    pub(super) async fn text_records(&self, name: &str) -> Vec<String> {
+        self.shared.names.text_records(name).await
+    }
+
     /// The same door with no connection yet.
     pub(super) fn afresh(&self, door: &Door) -> Result<Arc<Door>, Failure> {
         self.rebuilt(door, door.protocol)

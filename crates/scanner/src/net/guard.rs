@@ -49,6 +49,10 @@ pub enum Rule {
     Stopped,
     /// The question holds a secret that does not belong there, or that is not known.
     Secret,
+    /// The host asked to be left out.
+    OptOut,
+    /// The host's robots.txt forbids it.
+    Robots,
 }
 
 impl Rule {
@@ -72,6 +76,8 @@ impl Rule {
             Self::Budget => "day_budget",
             Self::Stopped => "stopped",
             Self::Secret => "secret",
+            Self::OptOut => "opt_out",
+            Self::Robots => "robots",
         }
     }
 

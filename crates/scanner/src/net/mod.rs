@@ -9,6 +9,7 @@
 mod capture;
 mod client;
 mod cookies;
+mod courtesy;
 mod direct;
 mod discover;
 mod doors;
@@ -21,6 +22,7 @@ mod lending;
 mod names;
 mod own;
 pub mod pace;
+mod proof;
 mod read;
 mod release;
 mod retry;
@@ -36,11 +38,13 @@ use std::time::Duration;
 use tracing::Instrument;
 use url::Url;
 
+pub use courtesy::{Courtesy, Fleeting, Later, MANNERS_MS, Manners, Shown, Terms};
 pub use direct::{Greeted, Post, Posted};
 pub use discover::{Batch, Registry, Walk};
 pub use guard::Guard;
 pub use own::{Browser, Credentials, OwnHost, OwnHosting, SuppliedValue};
 pub use pace::{Asking, Closed, Pace, Rates};
+pub use proof::Found;
 pub use settings::{
     Caps, ConnectTo, EndpointHeader, Entropy, Identity, Observer, Retries, Settings, Timeouts,
 };
@@ -137,10 +141,19 @@ impl NetScanner {
 
     async fn follow_plan(&self, target: &Target, scan: &str) -> Evidence {
         let settings = &self.shared.settings;
-        let limits = Limits {
+        let terms = match &settings.courtesy {
+            Some(courtesy) => courtesy.terms(target).await,
+            None => Terms::default(),
+        };
+        let mut limits = Limits {
             depth: target.depth(settings.limits.depth),
             ..settings.limits
         };
+        let mut consent = settings.consent.clone();
+        if let Some((depth, from)) = &terms.deeper {
+            limits.depth = *depth;
+            consent = Some(from.clone());
+        }
         let mut evidence = Evidence {
             schema: SCHEMA,
             target: target.clone(),
@@ -154,7 +167,7 @@ impl NetScanner {
             duration_ms: 0,
             exchanges: Vec::new(),
             stopped: Stopped::Finished,
-            consent: settings.consent.clone(),
+            consent,
             own_host: settings.own_host.as_ref().map(|own| own.base.clone()),
             visits: Vec::new(),
             supplied: settings.credentials.supplied(),
@@ -165,7 +178,12 @@ impl NetScanner {
             evidence.stopped = Stopped::RateLimited;
             return evidence;
         }
-        let run = Run::new(&self.shared, target, scan);
+        let mut run = Run::new(&self.shared, target, scan);
+        let Some(limits) = run.enter(&terms, limits).await else {
+            evidence.stopped = run.ended().unwrap_or(Stopped::Stopped);
+            evidence.duration_ms = run.elapsed_ms();
+            return evidence;
+        };
         if let Some(own) = &settings.own_host {
             own.host.expect(&evidence.nonce);
         }
@@ -193,7 +211,10 @@ impl NetScanner {
         if evidence.stopped != Stopped::Finished {
             let mut asks = plan::farewell(&evidence, &limits);
             // Who wants to be left alone, or was asked enough, is asked only to forget our clients.
-            let all = matches!(evidence.stopped, Stopped::Stopped | Stopped::OutOfTime);
+            let all = matches!(
+                evidence.stopped,
+                Stopped::Stopped | Stopped::OutOfTime | Stopped::OptedOut
+            );
             asks.retain(|ask| all || ask.purpose.takes_back());
             run.learn(&evidence);
             let exchanges = run.farewell(&asks, evidence.exchanges.len()).await;
@@ -272,6 +293,8 @@ impl Scan for NetScanner {
 
 impl Shared {
     async fn new(settings: Settings) -> Result<Self, NetError> {
+        let hard = settings.hard;
+        let settings = settings.within(hard);
         let trust = Trust::new(
             &settings.extra_roots,
             std::sync::Arc::clone(&settings.clock),

@@ -13,6 +13,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError as LookupError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::RData;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::NetError;
@@ -99,6 +100,31 @@ impl Names {
     async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
         let found = self.resolver.lookup_ip(name).await?;
         Ok(found.iter().collect())
+    }
+
+    /// The text records of a name, each with its parts joined; at most 50 of 1,000 bytes.
+    pub(super) async fn text_records(&self, name: &str) -> Vec<String> {
+        let Ok(found) = self.resolver.txt_lookup(format!("{name}.")).await else {
+            return Vec::new();
+        };
+        found
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::TXT(text) => Some(text),
+                _ => None,
+            })
+            .take(50)
+            .map(|text| {
+                let bytes: Vec<u8> = text
+                    .txt_data
+                    .iter()
+                    .flat_map(|part| part.iter().copied())
+                    .take(1_000)
+                    .collect();
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+            .collect()
     }
 
     /// NXDOMAIN for a name: is its registrable domain missing too?

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 use super::guard;
 use crate::facts::relation;
+use crate::hard::Hard;
 use crate::ledger::{Alone, Claim, Claimed, Ledger, Refusal, Role, Settlement};
 use crate::time::{Clock, Millis};
 
@@ -74,6 +75,24 @@ impl Default for Rates {
             site_per_day: Some(2_000),
             private_as_public: false,
         }
+    }
+}
+
+impl Rates {
+    /// The same within the hard limits: not faster, not more at a time.
+    #[must_use]
+    pub fn within(mut self, hard: Hard) -> Self {
+        let least = Duration::from_millis(u64::from(hard.least_interval_ms));
+        self.public = self.public.max(least);
+        let most = NonZeroU32::new(hard.global_per_second);
+        self.global_per_second = match (self.global_per_second, most) {
+            (Some(own), Some(most)) => Some(own.min(most)),
+            (None, most) => most,
+            (own, None) => own,
+        };
+        self.per_host = Hard::bytes(self.per_host, hard.per_host);
+        self.per_site = Hard::bytes(self.per_site, hard.operator_hosts);
+        self
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::client::{Client, Slot, millis};
+use super::courtesy::Terms;
 use super::guard::Rule;
 use super::pace::Place;
 use super::shared::Sharing;
@@ -19,7 +20,7 @@ use crate::evidence::{
 };
 use crate::facts::outcome::{Answer, Outcome};
 use crate::halt::Halts;
-use crate::plan::{Ask, Read, host_of};
+use crate::plan::{Ask, Limits, Read, host_of};
 use crate::target::Target;
 
 /// Time for closing sessions after a scan was ended.
@@ -32,6 +33,9 @@ const TAKING_BACK: Duration = Duration::from_secs(4);
 /// client whose registration nobody heard of could not be removed.
 const HEARING: Duration = Duration::from_secs(10);
 
+/// Requests for the robots.txt of a host other than the endpoint's.
+const FILES: u32 = 1;
+
 /// Between two looks for visits.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -41,6 +45,7 @@ pub(super) struct Run<'s> {
     client: Client<'s>,
     endpoint: String,
     home: String,
+    limits: Limits,
     began: Instant,
     state: Mutex<State>,
 }
@@ -72,9 +77,35 @@ impl<'s> Run<'s> {
             client: Client::new(shared, target, scan, began),
             endpoint: target.url.clone(),
             home: host_of(&target.url),
+            limits: shared.settings.limits,
             began,
             state: Mutex::default(),
         }
+    }
+
+    /// Hears what the endpoint's host has to say, and takes the requests for that off its budget.
+    /// `None` if the scan is over with that.
+    pub(super) async fn enter(&mut self, terms: &Terms, mut limits: Limits) -> Option<Limits> {
+        let entered = std::sync::Mutex::new(None);
+        let hear = async {
+            let entry = self.client.enter(&self.endpoint, terms).await;
+            *entered.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
+        };
+        self.unless_ended(hear).await;
+        let entry = entered
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)?;
+        if let Some(reason) = entry.refused {
+            self.state().ended.get_or_insert(reason);
+            return None;
+        }
+        limits.endpoint_requests = limits.endpoint_requests.saturating_sub(entry.asked);
+        if self.shared.settings.courtesy.is_some() {
+            // Each further host may have been asked for its robots.txt.
+            limits.as_requests = limits.as_requests.saturating_sub(FILES);
+        }
+        self.limits = limits;
+        Some(limits)
     }
 
     /// Why the scan is over, if it is. Nothing new is begun after somebody said stop.
@@ -274,6 +305,10 @@ impl<'s> Run<'s> {
                     self.state().ended.get_or_insert(Stopped::RateLimited);
                     return;
                 }
+                if host == self.home && is_barred(&exchange) {
+                    self.state().ended.get_or_insert(Stopped::OptedOut);
+                    return;
+                }
                 self.note(host, &exchange);
                 answers
                     .lock()
@@ -414,8 +449,7 @@ impl<'s> Run<'s> {
     }
 
     fn has_budget(&self, purpose: Purpose, host: &str, waiting: usize) -> bool {
-        let limits = &self.shared.settings.limits;
-        let budget = limits.budget(purpose, host == self.home);
+        let budget = self.limits.budget(purpose, host == self.home);
         let counted = (host.to_owned(), purpose.is_deeper());
         let asked = self
             .state()
@@ -467,6 +501,11 @@ fn is_worth_repeating(exchange: &Exchange) -> bool {
 /// The host's `Retry-After` forbids to ask now; nothing was sent.
 fn is_closed(exchange: &Exchange) -> bool {
     matches!(&exchange.got, Err(Failure::Blocked(rule)) if rule == Rule::RetryAfter.as_str())
+}
+
+/// The host asked to be left out while the scan ran; nothing was sent.
+fn is_barred(exchange: &Exchange) -> bool {
+    matches!(&exchange.got, Err(Failure::Blocked(rule)) if rule == Rule::OptOut.as_str())
 }
 
 /// Resolves when the signal turns true; never if there is none.

@@ -9,11 +9,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::NetError;
+use super::courtesy::Courtesy;
 use super::guard::Guard;
 use super::own::{Browser, Credentials, OwnHosting};
 use super::pace::{Pace, Rates};
 use crate::evidence::{Consent, Exchange, Operations};
 use crate::halt::Halts;
+use crate::hard::Hard;
+use crate::identity;
 use crate::plan::Limits;
 use crate::shelf::Shelf;
 use crate::time::Clock;
@@ -77,6 +80,10 @@ pub struct Settings {
     pub operations: Operations,
     /// Opens an authorization request for the owner.
     pub browser: Option<Arc<dyn Browser>>,
+    /// Who remembers what hosts said of being asked; without it nothing is heard beforehand.
+    pub courtesy: Option<Arc<dyn Courtesy>>,
+    /// What none of the numbers above exceeds; see [`Settings::within`].
+    pub hard: Hard,
 }
 
 impl Settings {
@@ -109,9 +116,42 @@ impl Settings {
             credentials: Credentials::default(),
             operations: Operations::default(),
             browser: None,
+            courtesy: None,
+            hard: Hard::PRIVATE,
         }
     }
+
+    /// The same with every number within the hard limits. A scanner does this by itself; the
+    /// pace was made before, by [`Rates::within`].
+    #[must_use]
+    pub fn within(mut self, hard: Hard) -> Self {
+        self.hard = hard;
+        let (times, caps, limits) = (&mut self.timeouts, &mut self.caps, &mut self.limits);
+        times.connect = Hard::seconds(times.connect, hard.connect_seconds);
+        times.first_byte = Hard::seconds(times.first_byte, hard.first_byte_seconds);
+        times.total = Hard::seconds(times.total, hard.request_seconds);
+        times.stream = Hard::seconds(times.stream, hard.sse_seconds);
+        times.idle_stream = Hard::seconds(times.idle_stream, hard.idle_stream_seconds);
+        times.scan = Hard::seconds(times.scan, hard.scan_seconds);
+        caps.document = Hard::bytes(caps.document, hard.body_bytes);
+        caps.html = Hard::bytes(caps.html, hard.html_bytes);
+        caps.stream = Hard::bytes(caps.stream, hard.sse_bytes);
+        caps.idle_stream = Hard::bytes(caps.idle_stream, IDLE_STREAM);
+        caps.header_bytes = Hard::bytes(caps.header_bytes, hard.header_bytes);
+        caps.headers = Hard::bytes(caps.headers, hard.headers);
+        limits.endpoint_requests = limits.endpoint_requests.min(hard.endpoint_requests);
+        limits.as_requests = limits.as_requests.min(hard.as_requests);
+        limits.consented_requests = limits.consented_requests.min(hard.consented_requests);
+        limits.redirect_hops = limits.redirect_hops.min(hard.redirect_hops);
+        let retries = Hard::bytes(usize::MAX, hard.retries);
+        self.retries.public.truncate(retries);
+        self.retries.private.truncate(retries);
+        self
+    }
 }
+
+/// Bytes read of a stream that never ends, whatever the installation.
+const IDLE_STREAM: u32 = 8 * 1024;
 
 /// Who we say we are.
 #[derive(Debug, Clone, Default)]
@@ -126,19 +166,7 @@ impl Identity {
     /// `authdex/VERSION (+URL; scan=SCAN)`, without the parts that are not known.
     #[must_use]
     pub fn user_agent(&self, scan: Option<&str>) -> String {
-        let mut notes = Vec::new();
-        if let Some(url) = &self.url {
-            notes.push(format!("+{url}"));
-        }
-        if let Some(scan) = scan.filter(|scan| !scan.is_empty()) {
-            notes.push(format!("scan={scan}"));
-        }
-        let name = concat!("authdex/", env!("CARGO_PKG_VERSION"));
-        if notes.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{name} ({})", notes.join("; "))
-        }
+        identity::user_agent(self.url.as_deref(), scan)
     }
 }
 
@@ -364,6 +392,83 @@ mod tests {
         ] {
             assert!(bad.parse::<ConnectTo>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_number_of_a_scanner_exceeds_its_hard_limit() {
+        use super::super::pace::Rates;
+        use crate::hard::Hard;
+        use crate::time::{FixedClock, Millis};
+        use std::sync::Arc;
+        use std::time::Duration;
+
+        let mut settings =
+            super::Settings::new(Arc::new(FixedClock::new(Millis(0))), Arc::new(|| [0; 16]));
+        let long = Duration::from_secs(100_000);
+        settings.timeouts = super::Timeouts {
+            connect: long,
+            first_byte: long,
+            total: long,
+            stream: long,
+            idle_stream: long,
+            scan: long,
+            canary: long,
+        };
+        settings.caps = super::Caps {
+            document: usize::MAX,
+            html: usize::MAX,
+            stream: usize::MAX,
+            idle_stream: usize::MAX,
+            header_bytes: usize::MAX,
+            headers: usize::MAX,
+        };
+        settings.limits.endpoint_requests = u32::MAX;
+        settings.limits.as_requests = u32::MAX;
+        settings.limits.consented_requests = u32::MAX;
+        settings.limits.redirect_hops = u32::MAX;
+        settings.retries.public = vec![long; 9];
+        settings.retries.private = vec![long; 9];
+        let settings = settings.within(Hard::PUBLIC);
+        assert_eq!(settings.timeouts.connect, Duration::from_secs(5));
+        assert_eq!(settings.timeouts.first_byte, Duration::from_secs(20));
+        assert_eq!(settings.timeouts.total, Duration::from_secs(30));
+        assert_eq!(settings.timeouts.stream, Duration::from_secs(15));
+        assert_eq!(settings.timeouts.idle_stream, Duration::from_secs(5));
+        assert_eq!(settings.timeouts.scan, Duration::from_secs(300));
+        assert_eq!(settings.caps.document, 262_144);
+        assert_eq!(settings.caps.html, 8192);
+        assert_eq!(settings.caps.stream, 262_144);
+        assert_eq!(settings.caps.idle_stream, 8192);
+        assert_eq!(settings.caps.header_bytes, 32_768);
+        assert_eq!(settings.caps.headers, 200);
+        let limits = settings.limits;
+        assert_eq!(
+            (
+                limits.endpoint_requests,
+                limits.as_requests,
+                limits.consented_requests
+            ),
+            (45, 12, 80)
+        );
+        assert_eq!(limits.redirect_hops, 3);
+        assert_eq!(
+            (
+                settings.retries.public.len(),
+                settings.retries.private.len()
+            ),
+            (2, 2)
+        );
+        let rates = Rates {
+            public: Duration::ZERO,
+            global_per_second: None,
+            per_host: 99,
+            per_site: 99,
+            ..Rates::default()
+        }
+        .within(Hard::PUBLIC);
+        assert_eq!(rates.public, Duration::from_secs(1));
+        assert_eq!(rates.global_per_second.map(u32::from), Some(50));
+        assert_eq!((rates.per_host, rates.per_site), (1, 2));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use scanner::evidence::Evidence;
 use scanner::net::NetScanner;
-use scanner::time::{Clock as _, SystemClock};
+use scanner::time::{Clock, SystemClock};
 use tokio::sync::watch;
 
 use super::{Ended, Exit, Outcome};
+use crate::citizen::Accounted;
 use crate::config::Settings;
 use crate::worker::{self, Watched};
 
@@ -50,8 +51,11 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     }
     let (stop, stopped) = watch::channel(false);
     let halts = crate::halting::watch(store.clone(), settings.stop_file());
-    let net = crate::scanning::shared(&settings, &store, stopped.clone(), halts.clone(), &[])
+    let mut net = crate::scanning::shared(&settings, &store, stopped.clone(), halts.clone(), &[])
         .map_err(Ended::usage)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let courtesy =
+        crate::citizen::remembering(&store, &settings, Arc::clone(&clock), &mut net).await?;
     let net = Arc::new(NetScanner::new(net).await.map_err(Ended::usage)?);
     let oversight = worker::oversight(&settings, &net, halts);
     let totals = store.totals(SystemClock.now()).await?;
@@ -63,7 +67,8 @@ pub(super) async fn run(args: CrawlArgs, mut settings: Settings) -> Outcome {
     let (done, requests) = (AtomicU64::new(0), Arc::new(AtomicU64::new(0)));
     let watched = {
         let (bar, requests) = (bar.clone(), Arc::clone(&requests));
-        Watched::new(net, move |evidence: &Evidence| {
+        let accounted = Accounted::new(net, store.clone(), courtesy, clock);
+        Watched::new(accounted, move |evidence: &Evidence| {
             requests.fetch_add(evidence.exchanges.len() as u64, Ordering::Relaxed);
             bar.inc(1);
             bar.set_message(evidence.target.host());

@@ -96,7 +96,7 @@ pub(super) async fn run(args: ServeArgs, mut settings: Settings) -> Outcome {
     let store = super::open_store(&settings).await?;
     if settings.instance.mode == crate::config::Mode::Public {
         tracing::warn!(
-            "this version shows what a scan saw as soon as it is filed: nothing is confirmed or held first, and robots.txt is not read"
+            "this version shows what a scan saw as soon as it is filed: nothing is confirmed or held first"
         );
     }
     let bind = args

@@ -2,6 +2,8 @@
 //! 11.2), and what no installation may. Starting with a looser value is an error that names
 //! key, value and limit.
 
+use scanner::hard::Hard;
+
 use super::{ConfigError, Mode, ScanDepth, Settings};
 
 /// A limit on one number: key, value, least, most in public mode, most in private mode.
@@ -24,13 +26,21 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     if public {
         public_only(settings)?;
     }
-    if settings.policy.retry_delays.len() > 3 {
+    if settings.policy.retry_delays.len() > most_retries(Hard::PRIVATE) {
         return Err(ConfigError::Value {
             key: "policy.retry_delays".into(),
             said: "at most three retries".into(),
         });
     }
     texts(settings)?;
+    for entry in &settings.scan.egress {
+        if let Err(said) = crate::settings::Egress::parse(entry) {
+            return Err(ConfigError::Value {
+                key: "scan.egress".into(),
+                said,
+            });
+        }
+    }
     settings
         .http
         .bind
@@ -113,81 +123,37 @@ fn texts(settings: &Settings) -> Result<(), ConfigError> {
 fn rows(settings: &Settings) -> Vec<Row> {
     let policy = &settings.policy;
     let n = i64::from;
+    let (open, own) = (Hard::PUBLIC, Hard::PRIVATE);
+    macro_rules! most {
+        ($key:ident, $limit:ident, $least:literal) => {
+            (
+                concat!("policy.", stringify!($key)),
+                n(policy.$key),
+                $least,
+                n(open.$limit),
+                n(own.$limit),
+            )
+        };
+    }
     vec![
-        (
-            "policy.requests_per_scan_endpoint",
-            n(policy.requests_per_scan_endpoint),
-            1,
-            45,
-            200,
-        ),
-        (
-            "policy.requests_per_scan_as",
-            n(policy.requests_per_scan_as),
-            1,
-            12,
-            60,
-        ),
-        (
-            "policy.requests_per_scan_consented",
-            n(policy.requests_per_scan_consented),
-            1,
-            80,
-            300,
-        ),
-        ("policy.scan_seconds", n(policy.scan_seconds), 1, 300, 900),
-        (
-            "policy.connect_seconds",
-            n(policy.connect_seconds),
-            1,
-            5,
-            30,
-        ),
-        (
-            "policy.first_byte_seconds",
-            n(policy.first_byte_seconds),
-            1,
-            20,
-            60,
-        ),
-        (
-            "policy.request_seconds",
-            n(policy.request_seconds),
-            1,
-            30,
-            120,
-        ),
-        (
-            "policy.body_bytes",
-            n(policy.body_bytes),
-            1024,
-            262_144,
-            1_048_576,
-        ),
-        (
-            "policy.html_bytes",
-            n(policy.html_bytes),
-            1024,
-            8192,
-            1_048_576,
-        ),
-        (
-            "policy.sse_bytes",
-            n(policy.sse_bytes),
-            1024,
-            262_144,
-            1_048_576,
-        ),
-        ("policy.sse_seconds", n(policy.sse_seconds), 1, 15, 60),
-        (
-            "policy.idle_stream_seconds",
-            n(policy.idle_stream_seconds),
-            1,
-            5,
-            60,
-        ),
-        ("policy.redirect_hops", n(policy.redirect_hops), 0, 3, 5),
-        ("policy.operator_hosts", n(policy.operator_hosts), 1, 2, 20),
+        most!(requests_per_scan_endpoint, endpoint_requests, 1),
+        most!(requests_per_scan_as, as_requests, 1),
+        most!(requests_per_scan_consented, consented_requests, 1),
+        most!(scan_seconds, scan_seconds, 1),
+        most!(connect_seconds, connect_seconds, 1),
+        most!(first_byte_seconds, first_byte_seconds, 1),
+        most!(request_seconds, request_seconds, 1),
+        most!(header_bytes, header_bytes, 1024),
+        most!(headers, headers, 10),
+        most!(body_bytes, body_bytes, 1024),
+        most!(html_bytes, html_bytes, 1024),
+        most!(sse_bytes, sse_bytes, 1024),
+        most!(sse_seconds, sse_seconds, 1),
+        most!(idle_stream_seconds, idle_stream_seconds, 1),
+        most!(redirect_hops, redirect_hops, 0),
+        most!(operator_hosts, operator_hosts, 1),
+        most!(global_per_second, global_per_second, 1),
+        most!(on_request_per_day_proved, on_request_per_day_proved, 1),
         (
             "policy.operator_per_day",
             n(policy.operator_per_day),
@@ -199,20 +165,20 @@ fn rows(settings: &Settings) -> Vec<Row> {
         ("policy.as_per_second", n(policy.as_per_second), 1, 1, 20),
         ("policy.as_per_day", n(policy.as_per_day), 1, 500, i64::MAX),
         (
-            "policy.global_per_second",
-            n(policy.global_per_second),
+            "policy.on_request_per_day",
+            n(settings.on_request_per_day().unwrap_or(u32::MAX)),
             1,
-            50,
-            500,
+            n(open.on_request_per_day),
+            n(own.on_request_per_day),
         ),
         (
             "policy.host_interval_ms",
             n(policy.host_interval_ms),
-            if settings.instance.mode == Mode::Public {
-                1000
+            n(if settings.instance.mode == Mode::Public {
+                open.least_interval_ms
             } else {
-                50
-            },
+                own.least_interval_ms
+            }),
             i64::MAX,
             i64::MAX,
         ),
@@ -247,6 +213,10 @@ fn rows(settings: &Settings) -> Vec<Row> {
     ]
 }
 
+fn most_retries(hard: Hard) -> usize {
+    Hard::bytes(usize::MAX, hard.retries)
+}
+
 fn public_only(settings: &Settings) -> Result<(), ConfigError> {
     const MINUTE: i64 = 60_000;
     const DAY: i64 = 24 * 60 * MINUTE;
@@ -274,16 +244,22 @@ fn public_only(settings: &Settings) -> Result<(), ConfigError> {
             "below 1h, the hard limit of a public instance",
         );
     }
-    if settings.on_request_per_day().is_none_or(|n| n > 12) {
-        return wrong(
-            "policy.on_request_per_day",
-            "above 12, the hard limit of a public instance",
-        );
-    }
-    if settings.policy.retry_delays.len() > 2 {
+    if settings.policy.retry_delays.len() > most_retries(Hard::PUBLIC) {
         return wrong(
             "policy.retry_delays",
             "more than two retries, the hard limit of a public instance",
+        );
+    }
+    if settings.policy.stale_after.0 > 60 * DAY {
+        return wrong(
+            "policy.stale_after",
+            "above 60d, the hard limit of a public instance",
+        );
+    }
+    if !settings.policy.robots {
+        return wrong(
+            "policy.robots",
+            "is false, and a public instance obeys robots.txt and opt-outs",
         );
     }
     if settings.scan.allow_private {
@@ -295,7 +271,7 @@ fn public_only(settings: &Settings) -> Result<(), ConfigError> {
     if settings.scan.depth == ScanDepth::Consented {
         return wrong(
             "scan.depth",
-            "a public instance needs a proof of ownership for this depth, which this version cannot take; write \"standard\"",
+            "a public instance goes this deep only for owners who proved it, one run at a time; write \"standard\"",
         );
     }
     if settings.instance.contact.is_empty() {

@@ -78,6 +78,10 @@ struct Policy {
     cooldown: String,
     contact: Option<String>,
     host: String,
+    from: Option<String>,
+    robots: bool,
+    public: bool,
+    limits: Vec<(&'static str, String, String)>,
 }
 
 pub(crate) async fn policy(
@@ -104,5 +108,59 @@ pub(crate) async fn policy(
             .clone()
             .filter(|contact| contact.starts_with("mailto:") || contact.starts_with("https://")),
         host: settings.absolute("/policy"),
+        from: settings.from.clone(),
+        robots: settings.robots,
+        public: settings.public,
+        limits: limits(settings),
     })
+}
+
+/// What holds here beside what code allows a public installation.
+fn limits(settings: &crate::SiteSettings) -> Vec<(&'static str, String, String)> {
+    let hard = scanner::hard::Hard::PUBLIC;
+    let own = &settings.budget;
+    let n = |name, here: u32, most: u32| (name, here.to_string(), most.to_string());
+    vec![
+        n(
+            "Requests to the endpoint's host in a scan",
+            settings.requests_per_scan_endpoint,
+            hard.endpoint_requests,
+        ),
+        n(
+            "Requests to each authorization server in a scan",
+            settings.requests_per_scan_as,
+            hard.as_requests,
+        ),
+        n("Seconds of a scan", own.scan_seconds, hard.scan_seconds),
+        (
+            "Milliseconds between two requests to a host",
+            settings.host_interval_ms.to_string(),
+            format!("{} at least", hard.least_interval_ms),
+        ),
+        n("Repetitions of what failed", own.retries, hard.retries),
+        n("Redirects followed", own.redirect_hops, hard.redirect_hops),
+        n("Bytes read of a document", own.body_bytes, hard.body_bytes),
+        n(
+            "Hosts of one domain at a time",
+            own.operator_hosts,
+            hard.operator_hosts,
+        ),
+        n(
+            "Requests a second in all",
+            own.global_per_second,
+            hard.global_per_second,
+        ),
+        (
+            "Scans of a server on request in a day",
+            settings
+                .on_request_per_day
+                .map_or_else(|| "no limit".to_owned(), |n| n.to_string()),
+            hard.on_request_per_day.to_string(),
+        ),
+        n(
+            "The same for its proved owner",
+            settings.on_request_per_day_proved,
+            hard.on_request_per_day_proved,
+        ),
+    ]
 }

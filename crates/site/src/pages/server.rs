@@ -45,6 +45,8 @@ struct Server {
     page_url: String,
     can_ask: bool,
     policy: Policy,
+    refused: Option<(&'static str, Stamp)>,
+    statement: Option<(Stamp, Shown)>,
 }
 
 /// What is known of a server in one strip.
@@ -159,6 +161,19 @@ pub(crate) async fn page(
     let sightings = app.store.sightings(&id).await?;
     let mut server = build(&app, &visit, &row, report.as_ref(), &runs);
     server.listings = listings::worded(&sightings, report.as_ref(), visit.now);
+    let said = app.store.statement(&id, visit.now).await?;
+    server.statement = said.map(|said| {
+        let at = Stamp::new(said.at, visit.now);
+        (at, Shown::block(&said.text, store::STATEMENT_CHARS))
+    });
+    let refusal = app.store.refusal(&id).await?;
+    server.refused = refusal.map(|(at, reason)| {
+        let why = match reason.as_str() {
+            "robots" => "Not scanned: robots.txt",
+            _ => "Not scanned: the host asked to be left out",
+        };
+        (why, Stamp::new(at, visit.now))
+    });
     html(&server)
 }
 
@@ -201,6 +216,8 @@ fn build(
             endpoint: app.settings.requests_per_scan_endpoint,
             issuer: app.settings.requests_per_scan_as,
         },
+        refused: None,
+        statement: None,
     }
 }
 
@@ -309,6 +326,8 @@ fn stopped(report: &Report) -> Option<&'static str> {
         Stopped::OutOfAsks => Some("The scan used up its requests before everything was asked."),
         Stopped::RateLimited => Some("The server asked us to slow down, and the scan ended there."),
         Stopped::Stopped => Some("The scan was stopped before everything was asked."),
+        Stopped::Robots => Some("The host's robots.txt forbids the scan."),
+        Stopped::OptedOut => Some("The host asked to be left out while the scan ran."),
     }
 }
 

@@ -58,5 +58,15 @@ pub(crate) async fn policy(State(app): State<AppState>) -> Result<Response, AppE
         "interval_ms": settings.interval_ms,
         "cooldown_ms": settings.cooldown_ms,
         "stale_after_ms": settings.stale_after_ms,
+        "scan_seconds": settings.budget.scan_seconds,
+        "retries": settings.budget.retries,
+        "redirect_hops": settings.budget.redirect_hops,
+        "body_bytes": settings.budget.body_bytes,
+        "operator_hosts": settings.budget.operator_hosts,
+        "global_per_second": settings.budget.global_per_second,
+        "on_request_per_day": settings.on_request_per_day,
+        "on_request_per_day_proved": settings.on_request_per_day_proved,
+        "robots": settings.robots,
+        "from": settings.from,
     }))
 }

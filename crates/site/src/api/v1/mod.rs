@@ -7,6 +7,7 @@ pub mod diffs;
 pub mod figures;
 pub mod identity;
 pub(crate) mod listings;
+pub(crate) mod meter;
 pub mod query;
 pub mod radar;
 pub(crate) mod rubrics;
@@ -14,6 +15,7 @@ pub mod scans;
 pub mod servers;
 pub mod stats;
 pub mod what_if;
+pub(crate) mod why;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

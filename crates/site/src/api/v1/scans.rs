@@ -59,7 +59,7 @@ fn admissible(app: &AppState, depth: &str) -> Result<(), AppError> {
         "passive" | "standard" => Ok(()),
         "consented" | "credentialed" => {
             let why = if app.settings.public {
-                "Such a scan needs a proof that the hosts are yours, which this version cannot take."
+                "Such a scan needs a proof that the hosts are yours: begin it on the server's page, under \"Is it yours?\"."
             } else {
                 "Such a scan is started by the owner: authdex scan --depth consented --owned HOST."
             };
