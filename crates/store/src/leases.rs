@@ -269,16 +269,16 @@ impl Store {
         self.let_go(GIVE_UP, lease, due, Some(now)).await
     }
 
-    /// Gives a lease back because the host does not want to be scanned; that is no failure. It is
-    /// due at `due`, and nobody waits for it any more.
+    /// Gives a lease back because the host does not want to be scanned; that is no failure, but
+    /// begins its cooldown. It is due at `due`, and nobody waits for it any more.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn put_off(&self, lease: &Leased, due: Millis) -> Result<()> {
-        const PUT_OFF: &str = "UPDATE visit SET lease_until = NULL, due = $3, lane = 1 \
-            WHERE target = $1 AND lease_until = $2";
-        self.let_go(PUT_OFF, lease, due, None).await
+    pub async fn put_off(&self, lease: &Leased, due: Millis, now: Millis) -> Result<()> {
+        const PUT_OFF: &str = "UPDATE visit SET lease_until = NULL, due = $3, lane = 1, \
+            tried_at = $4 WHERE target = $1 AND lease_until = $2";
+        self.let_go(PUT_OFF, lease, due, Some(now)).await
     }
 
     async fn let_go(

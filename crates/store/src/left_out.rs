@@ -259,7 +259,9 @@ impl Store {
     pub async fn remove_host(&self, host: &str, now: Millis) -> Result<u64> {
         const NEXT: &str = "SELECT id, host FROM target WHERE id > $1 \
             AND (host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!') ORDER BY id LIMIT 100";
-        const DONE: [&str; 5] = [
+        const DONE: [&str; 6] = [
+            "DELETE FROM host_pace WHERE host = $1 OR host LIKE $4 ESCAPE '!' \
+             OR host LIKE $5 ESCAPE '!' OR host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!'",
             "DELETE FROM manners WHERE host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!' \
              OR host LIKE $4 ESCAPE '!' OR host LIKE $5 ESCAPE '!' OR host = $1",
             "DELETE FROM errand WHERE host = $1 OR host LIKE $4 ESCAPE '!' OR host LIKE $5 ESCAPE '!' \

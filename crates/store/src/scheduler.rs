@@ -541,7 +541,7 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
             }
             // The host does not want it: nothing is filed, and it is left alone for a day.
             Ok((_, Catch { evidence, .. })) if evidence.stopped.is_refusal() => {
-                self.store.put_off(&lease, now.plus(DAY)).await?;
+                self.store.put_off(&lease, now.plus(DAY), now).await?;
                 Ok(false)
             }
             Ok((_, catch)) if self.oversight.beacons.is_some() => {

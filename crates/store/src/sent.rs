@@ -8,6 +8,7 @@ use crate::counters::{Counters, DAY};
 use crate::db::{Tx, on, within};
 use crate::error::{Result, during};
 use crate::ids::Kind;
+use crate::leases::Lane;
 use crate::rows::TargetId;
 
 /// Notes of what was sent are kept for so long.
@@ -279,7 +280,12 @@ impl Store {
         let row: Option<(i64, i64)> =
             on!(self.db, pool => sqlx::query_as(READ).bind(url).fetch_optional(pool).await)
                 .map_err(during("reading a server"))?;
-        Ok(row.map(|(id, lane)| (TargetId(id), lane == 0)))
+        Ok(row.map(|(id, lane)| {
+            (
+                TargetId(id),
+                lane == Lane::Asked as i64 || lane == Lane::Command as i64,
+            )
+        }))
     }
 
     /// Removes what is old of all this: notes after 90 days, hosts of past days,
