@@ -15,7 +15,6 @@ crate::db::on_both_engines! {
     manners_and_refusals_are_kept,
     a_proof_unlocks_and_ends,
     deeper_scans_are_begun_once,
-    wishes_are_counted_by_day,
 }
 
 async fn a_host_is_left_out_with_what_is_below_it(db: &TestDb) {
@@ -387,20 +386,4 @@ async fn deeper_scans_are_begun_once(db: &TestDb) {
     store.forget_notes(DAY_ONE.plus(8 * DAY)).await.unwrap();
     assert_eq!(store.person("s2").await.unwrap(), None);
     assert!(store.person("s").await.unwrap().is_some());
-}
-
-async fn wishes_are_counted_by_day(db: &TestDb) {
-    let store = &db.store;
-    let (server, _) = add(store, "https://a.example/mcp").await;
-    assert!(store.take_turn(&server, DAY_ONE, 2).await.unwrap());
-    assert!(store.take_turn(&server, DAY_ONE, 2).await.unwrap());
-    assert!(!store.take_turn(&server, DAY_ONE, 2).await.unwrap());
-    assert!(store.return_turn(&server, DAY_ONE).await.unwrap());
-    assert!(store.take_turn(&server, DAY_ONE, 2).await.unwrap());
-    assert!(
-        store
-            .take_turn(&server, DAY_ONE.plus(DAY), 2)
-            .await
-            .unwrap()
-    );
 }

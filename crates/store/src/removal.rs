@@ -10,6 +10,7 @@ use crate::state::Counted;
 struct Row {
     #[sqlx(flatten)]
     counted: Counted,
+    product: Option<String>,
     checked_at: i64,
     scans: i64,
     bits: Option<Vec<u8>>,
@@ -24,7 +25,7 @@ pub(crate) async fn uncount(
 ) -> Result<(), sqlx::Error> {
     // A filing of the same server waits until this is over, and then finds nothing.
     const READ: &str = "SELECT t.class, t.era, t.letter, t.badge, t.claimed, t.registration, \
-        t.pkce, v.checked_at, v.scans, r.bits FROM target t JOIN visit v ON v.target = t.id \
+        t.pkce, t.product, v.checked_at, v.scans, r.bits FROM target t JOIN visit v ON v.target = t.id \
         LEFT JOIN run r ON r.id = t.run WHERE t.id = $1";
     const LOCK: &str = " FOR UPDATE OF v";
     const SOURCES: &str = "SELECT DISTINCT source FROM listing WHERE target = $1";
@@ -43,6 +44,9 @@ pub(crate) async fn uncount(
     row.counted.count(counters, -1);
     counters.add("total", "servers", -1);
     counters.add("total", "scans", -row.scans);
+    if let Some(product) = &row.product {
+        counters.add("product", product, -1);
+    }
     for (source,) in sources {
         counters.add("source", &source, -1);
     }
