@@ -15,6 +15,7 @@ mod accuracy;
 mod api;
 mod consented;
 mod described;
+mod exports;
 mod feeds;
 mod formats;
 mod guards;

@@ -435,6 +435,14 @@ async fn walks_reach_everything_once(db: &TestDb) {
     assert_eq!((stretches.len(), scans), (10, 15));
     let late = db.store.stretch_lines(0, since, 1_000).await.unwrap();
     assert_eq!(late.len(), 5, "by when they were last seen");
+    let mut shown = db.store.shown_stretch_lines(0, 3).await.unwrap();
+    let rest = db.store.shown_stretch_lines(shown[2].position, 1_000).await;
+    shown.extend(rest.unwrap());
+    assert_eq!(shown.len(), 5, "one for each server");
+    for line in shown {
+        let server = db.store.server(&line.server).await.unwrap().unwrap();
+        assert_eq!(server.last_scan, Some(line.last_scan));
+    }
 
     let version = rubric::current().version;
     assert_eq!(db.store.ungraded_count(version).await.unwrap(), 0);

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 pub use layers::{Origin, printed, reference};
 
+use crate::export::Form;
 use crate::settings::SiteSettings;
 
 /// The default configuration, with every key.
@@ -74,6 +75,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Whether we are well, and who says stop.
     pub guard: Guard,
+    /// What others may download.
+    pub exports: Exports,
     /// Where servers are found.
     pub source: Vec<Source>,
     /// Logs.
@@ -284,10 +287,26 @@ pub struct Schedule {
     pub retention: String,
     /// Cron of counting for statistics.
     pub stats: String,
+    /// Cron of writing exports.
+    pub exports: String,
     /// Time between two looks for due servers.
     pub sweep_every: Span,
     /// Length of a lease.
     pub lease: Span,
+}
+
+/// `[exports]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exports {
+    /// Folder of the editions, or empty for none.
+    pub folder: String,
+    /// Forms of the files.
+    pub formats: Vec<Form>,
+    /// Editions of days that are kept.
+    pub keep_days: u32,
+    /// Editions of months that are kept.
+    pub keep_months: u32,
 }
 
 /// Kinds of source.
@@ -571,6 +590,7 @@ impl Settings {
             data_version_ms: SiteSettings::default().data_version_ms,
             behind_proxy: self.http.behind_proxy,
             concurrency: self.http.concurrency,
+            exports: some(&self.exports.folder).map(std::path::PathBuf::from),
         }
     }
 }

@@ -4,6 +4,14 @@
 //! What is held or unlisted is left out and counted, what is withheld is blank, addresses that
 //! answered are never among it, and nothing that took an owner's consent or credentials is.
 
+mod columns;
+mod edition;
+mod form;
+pub mod nightly;
+mod parquet;
+pub mod shelf;
+mod tables;
+
 use std::collections::HashMap;
 
 use clap::ValueEnum;
@@ -15,6 +23,41 @@ use serde_json::{Value, json};
 use store::{Page, ScanLine, ServerRow, Sort, Store, StoreError, StretchLine, TargetFilter};
 
 use crate::api::v1::scans::{blanked, public};
+
+pub use columns::{Column, Shape};
+pub use edition::{Extent, Wanted, write};
+pub use form::Form;
+
+/// Why an export was not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A file cannot be written, or a folder not changed.
+    #[error("{path}: {cause}; free some space or name another folder")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Something is there already.
+    #[error("{0}: it exists; name another folder")]
+    Exists(String),
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was told to stop.
+    #[error("stopped before it was whole")]
+    Stopped,
+}
+
+impl ExportError {
+    fn file(path: &std::path::Path, cause: std::io::Error) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            cause,
+        }
+    }
+}
 
 /// Scans whose publication is remembered.
 const REMEMBERED: usize = 10_000;
@@ -50,86 +93,14 @@ impl Kind {
         }
     }
 
-    /// Names of the values of its records, in order.
-    #[must_use]
-    pub fn columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Servers => &[
-                "server",
-                "url",
-                "host",
-                "name",
-                "sources",
-                "listed",
-                "class",
-                "era",
-                "exposure",
-                "letter",
-                "badge",
-                "score",
-                "coverage",
-                "doubtful",
-                "cap_letter",
-                "cap_check",
-                "claimed",
-                "claimed_letter",
-                "registration",
-                "pkce",
-                "issuers",
-                "scan",
-                "checked",
-                "changed",
-                "first_seen",
-                "scans",
-            ],
-            Self::Scans => &[
-                "scan", "server", "url", "at", "same_as", "class", "letter", "badge", "score",
-                "rubric",
-            ],
-            Self::Findings => &[
-                "server",
-                "url",
-                "scan",
-                "last_scan",
-                "at",
-                "last_at",
-                "rubric",
-                "check",
-                "verdict",
-                "reason",
-                "detail",
-                "severity",
-                "level",
-                "party",
-                "class",
-                "revision",
-                "withheld",
-            ],
-            Self::Changes => &[
-                "seq",
-                "at",
-                "kind",
-                "cause",
-                "server",
-                "url",
-                "from",
-                "to",
-                "checks",
-                "scan",
-                "previous_scan",
-            ],
-            Self::Evidence => &[
-                "server",
-                "url",
-                "scan",
-                "last_scan",
-                "at",
-                "last_at",
-                "scans",
-                "evidence",
-            ],
-        }
-    }
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Servers,
+        Self::Scans,
+        Self::Findings,
+        Self::Changes,
+        Self::Evidence,
+    ];
 }
 
 /// Values in the order of [`Kind::columns`].
@@ -140,6 +111,7 @@ pub struct Walk<'a> {
     store: &'a Store,
     kind: Kind,
     since: Millis,
+    shown: bool,
     place: Place,
     remembered: HashMap<String, bool>,
     left_out: u64,
@@ -159,12 +131,22 @@ impl<'a> Walk<'a> {
             store,
             kind,
             since: since.unwrap_or(Millis(i64::MIN)),
+            shown: false,
             place: match kind {
                 Kind::Servers | Kind::Scans => Place::Text(None),
                 Kind::Findings | Kind::Changes | Kind::Evidence => Place::Number(0),
             },
             remembered: HashMap::new(),
             left_out: 0,
+        }
+    }
+
+    /// The same for findings and evidence of what servers show today alone.
+    #[must_use]
+    pub fn of_today(store: &'a Store, kind: Kind) -> Self {
+        Self {
+            shown: true,
+            ..Self::new(store, kind, None)
         }
     }
 
@@ -288,10 +270,13 @@ impl<'a> Walk<'a> {
     }
 
     async fn stretches(&mut self, after: i64) -> Result<Vec<Record>, StoreError> {
-        let lines = self
-            .store
-            .stretch_lines(after, self.since, STRETCHES)
-            .await?;
+        let lines = if self.shown {
+            self.store.shown_stretch_lines(after, STRETCHES).await?
+        } else {
+            self.store
+                .stretch_lines(after, self.since, STRETCHES)
+                .await?
+        };
         if let Some(last) = lines.last() {
             self.place = Place::Number(last.position);
         }

@@ -14,10 +14,13 @@ use tokio::sync::watch;
 
 use crate::cli::import::Tally;
 use crate::config::Settings;
+use crate::export::nightly;
 use crate::sourcing::sync;
 
 /// A job's claim on its slot.
 const LEASE_MS: i64 = 30 * 60_000;
+/// The same where everything is read and written.
+const LONG_LEASE_MS: i64 = 8 * 60 * 60_000;
 
 /// Longest nap between two looks at the clock.
 const NAP: Duration = Duration::from_secs(20);
@@ -37,6 +40,8 @@ enum Job {
     Retention,
     /// Counts for statistics.
     Stats,
+    /// Writes what others may download.
+    Exports,
 }
 
 /// Runs the jobs of the schedule until `stop` turns true.
@@ -56,6 +61,7 @@ pub async fn run(store: Store, settings: Settings, mut stop: watch::Receiver<boo
         ),
         ("retention", &settings.schedule.retention, Job::Retention),
         ("stats", &settings.schedule.stats, Job::Stats),
+        ("exports", &settings.schedule.exports, Job::Exports),
     ];
     let mut planned: Vec<(&str, Cron, Job, Millis)> = Vec::new();
     let now = SystemClock.now();
@@ -108,7 +114,12 @@ async fn once(
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    if !store.job_claim(name, due, now, now.plus(LEASE_MS)).await? {
+    let lease = if job == Job::Exports {
+        LONG_LEASE_MS
+    } else {
+        LEASE_MS
+    };
+    if !store.job_claim(name, due, now, now.plus(lease)).await? {
         return Ok(());
     }
     let outcome = match job {
@@ -123,6 +134,7 @@ async fn once(
         Job::Determinism => determinism(store, due, stop).await,
         Job::Retention => retention(store, now, stop).await,
         Job::Stats => stats(store, now, stop).await,
+        Job::Exports => exports(store, settings, now, stop).await,
     };
     let (ok, note) = match &outcome {
         Ok(note) => (true, note.clone()),
@@ -203,5 +215,22 @@ async fn retention(
     Ok(format!(
         "{} scans without addresses, {} jobs forgotten, {} unreadable",
         done.scans, done.jobs, done.unreadable
+    ))
+}
+
+async fn exports(
+    store: &Store,
+    settings: &Settings,
+    now: Millis,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<String> {
+    if settings.exports.folder.is_empty() {
+        return Ok("exports.folder is empty".into());
+    }
+    let made = nightly::make(store, settings, now, stop).await?;
+    Ok(format!(
+        "wrote {}, removed {} old editions",
+        made.editions.join(" and "),
+        made.pruned.len()
     ))
 }

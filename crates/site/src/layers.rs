@@ -194,6 +194,8 @@ fn keep(asked: &Asked) -> Option<Keep> {
             "/healthz" | "/readyz" | "/lookup" => None,
             path if path.starts_with("/owner/") => None,
             path if path.starts_with("/static/") || path.starts_with("/favicon") => None,
+            // Streamed, with tags of their own.
+            path if path.starts_with("/exports/") => None,
             path if path.starts_with("/badges/")
                 || path.starts_with("/feeds/")
                 || path.contains("/feed.") =>
@@ -407,7 +409,7 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// The headers of section 14.4 of the product's design, and those that every answer carries.
 fn secure(app: &AppState, asked: &Asked, id: &str, headers: &mut HeaderMap) {
-    let shared = asked.program();
+    let shared = asked.program() || asked.path.starts_with("/exports/");
     let page = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|media| media.as_bytes().starts_with(b"text/html"));

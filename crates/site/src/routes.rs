@@ -14,6 +14,7 @@ use tower::Layer;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
@@ -58,13 +59,20 @@ pub fn router(app: AppState) -> Router {
             Arc::new(Semaphore::new(concurrency.max(1))),
             unless_full,
         ))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(middleware::from_fn_with_state(shared, around))
         .layer(TraceLayer::new_for_http().make_span_with(span));
     // Twins have another address than what answers them, so the address is changed before
     // anything is matched.
     let rewritten = MapRequestLayer::new(twin::rewrite::<axum::body::Body>).layer(inner);
     Router::new().fallback_service(rewritten)
+}
+
+/// What is worth compressing: files of exports are compressed already, or read by their bytes.
+fn compressible() -> impl Predicate {
+    DefaultPredicate::new()
+        .and(NotForContentType::const_new("application/zstd"))
+        .and(NotForContentType::const_new("application/vnd."))
 }
 
 /// Refuses at once what is more than can be answered at a time: waiting would only make
@@ -124,6 +132,8 @@ fn pages() -> Router<AppState> {
         .route("/submit", get(pages::submit::page).post(pages::submit::ask))
         .route("/feeds/{file}", get(feeds::changes))
         .route("/servers/{id}/{file}", get(feeds::server))
+        .route("/exports", get(pages::exports::page))
+        .route("/exports/{edition}/{file}", get(v1::exports::file))
         .route("/_components", get(pages::components::page))
         .route("/static/{file}", get(assets::file))
         .route("/favicon.svg", get(assets::icon))
@@ -194,6 +204,7 @@ fn api() -> Documented {
         .route("/policy", get(v1::about::policy))
         .route("/meter", get(v1::meter::all))
         .route("/why/{id}", get(v1::why::one))
+        .route("/exports", get(v1::exports::all))
 }
 
 #[cfg(test)]

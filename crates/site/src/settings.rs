@@ -56,6 +56,8 @@ pub struct SiteSettings {
     pub behind_proxy: bool,
     /// Requests answered at a time; more are refused with 503 at once.
     pub concurrency: usize,
+    /// Folder of the exports that are offered.
+    pub exports: Option<std::path::PathBuf>,
 }
 
 /// An address or network that scans come from, and since and until when.
@@ -165,6 +167,7 @@ impl Default for SiteSettings {
             data_version_ms: 100,
             behind_proxy: false,
             concurrency: 512,
+            exports: None,
         }
     }
 }

@@ -69,6 +69,7 @@ fn api(twin: &str, query: Option<&str>) -> Option<String> {
         (["meter"], "json") => "/meter".to_owned(),
         (["why", id], "json") => format!("/why/{id}"),
         (["policy"], "json") => "/policy".to_owned(),
+        (["exports"], "json") => "/exports".to_owned(),
         _ => return None,
     };
     if parts.iter().any(|part| part.is_empty()) {

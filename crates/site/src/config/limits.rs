@@ -83,6 +83,13 @@ fn texts(settings: &Settings) -> Result<(), ConfigError> {
             format!("`{log}`: {error}; write for example \"info\" or \"warn,scanner=debug\""),
         );
     }
+    if !settings.exports.folder.is_empty() && settings.exports.formats.is_empty() {
+        return wrong(
+            "exports.formats",
+            "is empty; name one of ndjson, ndjson.zst, csv, parquet and sqlite, or empty exports.folder"
+                .into(),
+        );
+    }
     let proxy = &settings.scan.proxy;
     let fits = ["http://", "https://", "socks5://", "socks5h://"]
         .iter()
@@ -202,6 +209,20 @@ fn rows(settings: &Settings) -> Vec<Row> {
             100,
             300_000,
             300_000,
+        ),
+        (
+            "exports.keep_days",
+            n(settings.exports.keep_days),
+            1,
+            366,
+            366,
+        ),
+        (
+            "exports.keep_months",
+            n(settings.exports.keep_months),
+            1,
+            1200,
+            1200,
         ),
         (
             "schedule.lease (ms)",

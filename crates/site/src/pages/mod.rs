@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod components;
 pub(crate) mod docs;
+pub(crate) mod exports;
 pub(crate) mod history;
 pub(crate) mod home;
 pub(crate) mod identity;

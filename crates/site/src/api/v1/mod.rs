@@ -4,6 +4,7 @@ pub mod about;
 pub mod changes;
 pub mod checks;
 pub mod diffs;
+pub(crate) mod exports;
 pub mod figures;
 pub mod identity;
 pub(crate) mod listings;

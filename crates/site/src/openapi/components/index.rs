@@ -313,4 +313,36 @@ pub(super) const ALL: &[Component] = &[
             ("detail", "string", "What is expected there."),
         ],
     ),
+    (
+        "Edition",
+        "A finished export: a folder of files.",
+        &[
+            ("edition", "string", "The day, or the month of one in full."),
+            ("generated", "time", "When it was begun."),
+            ("extent", "in:today|full", "How much it holds."),
+            ("rubric", "string", "Rubric in force."),
+            ("licence", "string", "Licence of the data."),
+            ("manifest", "link", "The description of its files."),
+            ("files", "[#ExportFile]", "Its files."),
+        ],
+    ),
+    (
+        "ExportFile",
+        "A file of an export.",
+        &[
+            ("href", "link", "Where it is."),
+            ("file", "string", "Its name."),
+            ("kind", "string", "Kind of its records; tables for all."),
+            ("format", "string", "Its form."),
+            ("schema", "string", "Version of the form of records."),
+            ("rows", "count", "Records."),
+            ("bytes", "count", "Size."),
+            ("sha256", "string", "SHA-256, hexadecimal."),
+            (
+                "left_out",
+                "string",
+                "How many records are left out, as a band.",
+            ),
+        ],
+    ),
 ];

@@ -169,6 +169,17 @@ pub(super) const ALL: &[Operation] = &[
         &[ok(&[(JSON, "#Policy")], "The scan policy in force.")],
         Keeping::Minute,
     ),
+    plain(
+        "/api/v1/exports",
+        "listExports",
+        "Service",
+        "What may be downloaded",
+        &[ok(
+            &[(JSON, "list:#Edition")],
+            "Finished exports, days before months, the newest first.",
+        )],
+        Keeping::Minute,
+    ),
     Operation {
         method: "get",
         path: "/badges/{file}",
