@@ -5,6 +5,7 @@
 pub mod authorization;
 pub mod demo;
 pub mod fetch;
+pub mod population;
 pub mod registration;
 pub mod reply;
 pub mod resource;
@@ -272,6 +273,48 @@ async fn answer(
     fetch: &fetch::Fetch,
     request: hyper::Request<Incoming>,
 ) -> hyper::Response<Body> {
+    let mut asked = read(request).await;
+    seen.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Seen {
+            host: asked.host.clone(),
+            method: asked.method.clone(),
+            path: match &asked.query {
+                Some(query) => format!("{}?{query}", asked.path),
+                None => asked.path.clone(),
+            },
+            headers: asked.headers.clone(),
+            body: asked.body.clone(),
+        });
+    let policy = {
+        let world = world.read().unwrap_or_else(PoisonError::into_inner);
+        let server = world
+            .authorization_servers
+            .iter()
+            .find(|server| server.host == asked.host);
+        server.and_then(|server| server.documents)
+    };
+    asked.named = registration::named(policy, fetch, &asked).await;
+    let key_urls = {
+        let world = world.read().unwrap_or_else(PoisonError::into_inner);
+        let server = world
+            .servers
+            .iter()
+            .find(|server| server.host == asked.host);
+        server.map_or_else(Vec::new, |server| resource::key_urls(server, &asked))
+    };
+    for url in key_urls.iter().filter_map(|url| url::Url::parse(url).ok()) {
+        fetch.document(&url, registration::Documents::bad()).await;
+    }
+    let reply = reply::reply(
+        &world.read().unwrap_or_else(PoisonError::into_inner),
+        &asked,
+    );
+    response(reply)
+}
+
+/// A request, read to its end.
+async fn read(request: hyper::Request<Incoming>) -> Asked {
     let (head, body) = request.into_parts();
     let headers: Vec<(String, String)> = head
         .headers
@@ -299,53 +342,15 @@ async fn answer(
         Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => String::new(),
     };
-    let mut asked = Asked {
-        host: host.clone(),
+    Asked {
+        host,
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
-        headers: headers.clone(),
-        body: body.clone(),
+        headers,
+        body,
         named: None,
-    };
-    seen.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Seen {
-            host,
-            method: asked.method.clone(),
-            path: head
-                .uri
-                .path_and_query()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            headers,
-            body,
-        });
-    let policy = {
-        let world = world.read().unwrap_or_else(PoisonError::into_inner);
-        let server = world
-            .authorization_servers
-            .iter()
-            .find(|server| server.host == asked.host);
-        server.and_then(|server| server.documents)
-    };
-    asked.named = registration::named(policy, fetch, &asked).await;
-    let key_urls = {
-        let world = world.read().unwrap_or_else(PoisonError::into_inner);
-        let server = world
-            .servers
-            .iter()
-            .find(|server| server.host == asked.host);
-        server.map_or_else(Vec::new, |server| resource::key_urls(server, &asked))
-    };
-    for url in key_urls.iter().filter_map(|url| url::Url::parse(url).ok()) {
-        fetch.document(&url, registration::Documents::bad()).await;
     }
-    let reply = reply::reply(
-        &world.read().unwrap_or_else(PoisonError::into_inner),
-        &asked,
-    );
-    response(reply)
 }
 
 fn response(reply: Reply) -> hyper::Response<Body> {

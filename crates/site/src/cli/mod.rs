@@ -8,6 +8,7 @@ mod crawl;
 mod deeper;
 mod demo;
 mod export;
+mod fleet;
 mod gating;
 mod health;
 pub(crate) mod import;
@@ -200,6 +201,9 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Bring the database schema up to date
     Migrate(MigrateArgs),
+    /// Simulated hosts on loopback in the proportions of the real world, for benchmarks
+    #[command(hide = true)]
+    Fleet(fleet::FleetArgs),
     /// Ask an Authdex on this machine whether it is ready
     Health(health::HealthArgs),
 }
@@ -379,6 +383,7 @@ async fn run(cli: Cli) -> Outcome {
             stop::resume(args, &settings).await
         }
         Command::Health(args) => health::run(args).await,
+        Command::Fleet(args) => fleet::run(args).await,
         Command::Migrate(args) => {
             let settings = settings(cli.config.as_deref())?;
             migrate(&args, &settings).await
