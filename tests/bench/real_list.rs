@@ -48,53 +48,31 @@ fn main() -> ExitCode {
         .block_on(rehearse(&text))
 }
 
-struct Site {
-    program: PathBuf,
-    folder: tempfile::TempDir,
-    limits: Limits,
-}
-
 async fn rehearse(text: &str) -> ExitCode {
     let rows = number("REAL_LIST_LIMIT", u32::MAX);
-    let interval_ms = number("REAL_LIST_INTERVAL_MS", 5);
-    let folder = tempfile::tempdir().expect("a folder");
-    let list = folder.path().join("list.csv");
     let lines: Vec<&str> = text.lines().take(rows as usize).collect();
-    std::fs::write(&list, lines.join("\n")).expect("a file");
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_authdex"));
-    let mut hosts = Hosts::start(&program, &list, 7, 0);
-    let pace = Pace {
-        interval_ms,
-        concurrency: number("REAL_LIST_CONCURRENCY", 64),
-        lease_s: 30,
-        global: 100_000,
-    };
-    rehearsal::configuration(&hosts, &pace, folder.path());
-    let site = Site {
-        program,
-        folder,
-        limits: Limits {
-            endpoint: 45,
-            issuer: 12,
-            interval_ms,
-            slack_ms: interval_ms * 4,
-            document: None,
-        },
-    };
-    let sqlite = format!("sqlite://{}/list.db", site.folder.path().display());
-    let (one, mut faults) = site.crawl(&mut hosts, &sqlite, 1).await;
+    let list = lines.join("\n");
+    let one = Site::new(&list);
+    let sqlite = format!("sqlite://{}/list.db", one.folder.path().display());
     let postgres = std::env::var("TEST_POSTGRES_URL").ok();
+    let mut faults = Vec::new();
     match postgres.filter(|_| std::env::var("REAL_LIST_ENGINES").is_err()) {
-        None => println!("Postgres is left out: TEST_POSTGRES_URL is not set"),
+        None => {
+            faults.extend(one.crawl(&sqlite, 1).await.1);
+            println!("Postgres is left out: TEST_POSTGRES_URL is not set");
+        }
         Some(admin) => {
             let name = format!("real_list_{}", std::process::id());
             execute(&admin, &format!("CREATE DATABASE {name}")).await;
             let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
             let url = format!("{server}/{name}");
-            let (four, more) = site.crawl(&mut hosts, &url, 4).await;
-            faults.extend(more);
-            let differ = differences(&one, &four, 20);
-            println!("{} lines of results, {} differ", one.len(), differ.len());
+            let four = Site::new(&list);
+            // Side by side: pauses, not processors, are what a crawl spends its time on.
+            let ((alone, own), (shared, more)) =
+                tokio::join!(one.crawl(&sqlite, 1), four.crawl(&url, 4));
+            faults.extend(own.into_iter().chain(more));
+            let differ = differences(&alone, &shared, 20);
+            println!("{} lines of results, {} differ", alone.len(), differ.len());
             faults.extend(differ);
             execute(&admin, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
@@ -108,6 +86,14 @@ async fn rehearse(text: &str) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// A folder with the list, and simulated hosts for it.
+struct Site {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    pace: Pace,
+    limits: Limits,
 }
 
 impl Site {
@@ -124,7 +110,10 @@ impl Site {
             .output()
             .expect("it starts");
         let said = String::from_utf8_lossy(&imported.stderr);
-        println!("import: {}", said.lines().last().unwrap_or_default());
+        println!(
+            "{engine}: import: {}",
+            said.lines().last().unwrap_or_default()
+        );
         let crawl = Crawl {
             program: &self.program,
             folder: self.folder.path(),
@@ -136,20 +125,21 @@ impl Site {
         let mut faults = Vec::new();
         for generation in [1, 2] {
             let before = hosts.cpu_ms();
-            let spent = crawl.pass(hosts, generation).await;
-            told(generation, &spent, hosts.cpu_ms() - before);
-            faults.extend(broken(&spent.tally, &self.limits));
+            let spent = crawl.pass(&mut hosts, generation).await;
+            told(engine, workers, generation, &spent, hosts.cpu_ms() - before);
+            let broken = broken(&spent.tally, &self.limits);
+            faults.extend(broken.iter().map(|fault| format!("{engine}: {fault}")));
         }
         (results(db).await, faults)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to look at")]
-fn told(generation: u32, spent: &Spent, hosts_ms: u64) {
+fn told(engine: &str, workers: usize, generation: u32, spent: &Spent, hosts_ms: u64) {
     let tally = &spent.tally;
     let scans = tally.scans as f64;
     println!(
-        "generation {generation}: {scans} scans in {:.0} s, {:.0} an hour; {} requests, {} connections",
+        "{engine}, {workers} workers, generation {generation}: {scans} scans in {:.0} s, {:.0} an hour; {} requests, {} connections",
         spent.seconds,
         scans * 3600.0 / spent.seconds,
         tally.requests,

@@ -1,14 +1,15 @@
-//! CPU of a whole scan beside that of a bare hyper client making the same exchanges.
+//! CPU of a whole scan beside that of a bare hyper client making the same exchanges; and the
+//! memory of a scan under way beside that client's.
 //!
-//! `cargo bench -p authdex-scanner --bench scan`. The servers run in a child process, so
-//! only the client's CPU counts; both clients take turns in the same run, because absolute
-//! figures do not travel. Each scan meets names that nobody has seen before.
+//! `cargo bench -p authdex-scanner --bench scan [-- memory]`. The servers run in a child
+//! process, so only the client's CPU counts; both clients take turns in the same run, because
+//! absolute figures do not travel. Each scan meets names that nobody has seen before.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use scanner::net::{Guard, NetScanner, Pace, Rates, Retries, Settings};
 use scanner::scan::Scan as _;
 use scanner::target::Target;
 use scanner::time::SystemClock;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -41,27 +43,147 @@ fn main() -> Result<(), Fault> {
         .enable_all()
         .build()?;
     let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|argument| argument == "serve") {
-        return runtime.block_on(serve());
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [_, "serve", delay] => {
+            let delay = Duration::from_millis(delay.parse()?);
+            return runtime.block_on(serve(delay));
+        }
+        [_, "hold", kind, scans] => {
+            let served = Served::read(std::io::stdin())?;
+            return runtime.block_on(hold(&served, kind, scans.parse()?));
+        }
+        _ => (),
     }
     // Without `--bench` (as a test) only whether it works is of interest.
-    let measured = arguments.iter().any(|argument| argument == "--bench");
+    let measured = words.contains(&"--bench");
+    let memory = words.contains(&"memory");
+    let mut server = Server::start(if memory { ANSWER_MS } else { 0 })?;
+    if memory {
+        return [1_000, 2_000]
+            .into_iter()
+            .try_for_each(|scans| compare_memory(&server, scans));
+    }
     let (rounds, scans) = if measured { (7, 150) } else { (1, 2) };
-
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("serve")
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let served = child
-        .stdout
-        .take()
-        .ok_or("the server has an output")
-        .map_err(Fault::from)
-        .and_then(Served::read);
-    let outcome = served.and_then(|served| runtime.block_on(compare(&served, rounds, scans)));
-    child.kill()?;
-    child.wait()?;
+    let served = Served::read(server.said.as_bytes())?;
+    let outcome = runtime.block_on(compare(&served, rounds, scans));
+    server.child.kill()?;
     outcome
+}
+
+/// How long each answer takes while memory is measured.
+const ANSWER_MS: u64 = 700;
+
+/// The servers, as a process of their own.
+struct Server {
+    child: Child,
+    /// What it told about itself.
+    said: String,
+}
+
+impl Server {
+    fn start(delay_ms: u64) -> Result<Self, Fault> {
+        let mut child = myself(&["serve", &delay_ms.to_string()])?
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or("the server has an output")?;
+        let mut said = String::new();
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            said.push_str(&line);
+            said.push('\n');
+            if line.starts_with("-----END") {
+                break;
+            }
+        }
+        Ok(Self { child, said })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// This program once more, with room for many connections.
+fn myself(arguments: &[&str]) -> Result<Command, Fault> {
+    let program = std::env::current_exe()?;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""])
+        .arg(program)
+        .args(arguments);
+    Ok(command)
+}
+
+// --- memory -----------------------------------------------------------------------------
+
+fn compare_memory(server: &Server, scans: usize) -> Result<(), Fault> {
+    let one = |kind: &str| -> Result<f64, Fault> {
+        let mut child = myself(&["hold", kind, &scans.to_string()])?
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut input = child.stdin.take().ok_or("it has an input")?;
+        input.write_all(server.said.as_bytes())?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    };
+    let (bare, ours) = (one("bare")?, one("scan")?);
+    println!(
+        "{scans} scans under way, {ANSWER_MS} ms answers: bare client {bare:.1} KB each, scan {ours:.1} KB each, {:.2} ×   (must ≤ 3 ×, aim ≤ 2 ×)",
+        ours / bare
+    );
+    Ok(())
+}
+
+/// Kilobytes from `/proc/self/status`.
+fn memory_kb(field: &str) -> Result<f64, Fault> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .ok_or("an odd /proc/self/status")?;
+    Ok(line
+        .trim_start_matches(':')
+        .split_whitespace()
+        .next()
+        .ok_or("no number")?
+        .parse()?)
+}
+
+/// Has so many scans under way at once and prints what each added to the memory in use.
+async fn hold(served: &Served, kind: &str, scans: usize) -> Result<(), Fault> {
+    let scanner = scanner_of(served).await?;
+    let sample = scanner
+        .scan(&Target::of(fresh_endpoint(served)), "scn_bench")
+        .await;
+    let bare = Arc::new(Bare::new(served, &sample)?);
+    Arc::clone(&bare).replay().await?;
+    let before = memory_kb("VmRSS")?;
+    if kind == "bare" {
+        futures_util::stream::iter(0..scans)
+            .map(|_| Arc::clone(&bare).replay())
+            .buffer_unordered(scans)
+            .for_each(|done| async move { assert!(done.is_ok(), "{done:?}") })
+            .await;
+    } else {
+        futures_util::stream::iter(0..scans)
+            .map(|_| {
+                let target = Target::of(fresh_endpoint(served));
+                let scanner = &scanner;
+                async move { scanner.scan(&target, "scn_bench").await }
+            })
+            .buffer_unordered(scans)
+            .for_each(|seen| async move { assert!(check_sample(&seen).is_ok()) })
+            .await;
+    }
+    println!("{}", (memory_kb("VmHWM")? - before) / scans as f64);
+    Ok(())
 }
 
 /// Where the servers are.
@@ -143,6 +265,7 @@ async fn compare(served: &Served, rounds: usize, scans: usize) -> Result<(), Fau
     }
     let (scan, graded, floor) = (median(scan), median(graded), median(floor));
     let ratio = (scan + graded) / floor;
+    let (planning, encoding, grading) = parts(&sample)?;
     println!(
         "{} exchanges over 2 hosts, {} connections, {scans} scans × {rounds} rounds, median CPU ms per scan",
         sample.exchanges.len(),
@@ -153,7 +276,9 @@ async fn compare(served: &Served, rounds: usize, scans: usize) -> Result<(), Fau
         "  scan (names, evidence) {scan:8.3}   {:.2} ×",
         scan / floor
     );
+    println!("    of which planning    {planning:8.3}");
     println!("  encode and grade       {graded:8.3}");
+    println!("    of which encoding    {encoding:8.3}, grading {grading:.3}");
     println!(
         "  whole                  {:8.3}   {ratio:.2} ×   (must ≤ {} ×, aim ≤ {} ×)",
         scan + graded,
@@ -161,6 +286,37 @@ async fn compare(served: &Served, rounds: usize, scans: usize) -> Result<(), Fau
         GOAL.1
     );
     Ok(())
+}
+
+/// CPU of planning a scan from its beginning to its end, of encoding it, and of grading it.
+fn parts(sample: &Evidence) -> Result<(f64, f64, f64), Fault> {
+    const TIMES: u32 = 100;
+    let each = |work: &dyn Fn() -> usize| -> Result<f64, Fault> {
+        let before = cpu_ms()?;
+        for _ in 0..TIMES {
+            std::hint::black_box(work());
+        }
+        Ok((cpu_ms()? - before) / f64::from(TIMES))
+    };
+    let limits = scanner::plan::Limits::default();
+    let planning = each(&|| {
+        let mut seen = sample.clone();
+        seen.exchanges.clear();
+        loop {
+            let asks = scanner::plan::next(&seen, &limits).len();
+            let known = seen.exchanges.len();
+            if asks == 0 || known == sample.exchanges.len() {
+                return known;
+            }
+            let until = (known + asks).min(sample.exchanges.len());
+            seen.exchanges
+                .extend_from_slice(&sample.exchanges[known..until]);
+        }
+    })?;
+    let encoding = each(&|| sample.encode().map_or(0, |bytes| bytes.len()))?;
+    let rubric = scanner::rubric::current();
+    let grading = each(&|| scanner::grade::grade(sample, rubric).findings.len())?;
+    Ok((planning, encoding, grading))
 }
 
 async fn scanner_of(served: &Served) -> Result<NetScanner, Fault> {
@@ -229,6 +385,8 @@ struct Replayed {
     headers: Vec<(String, String)>,
     body: Bytes,
     fresh: bool,
+    /// A hello made by hand, over which nothing is asked.
+    hello: Option<Vec<u8>>,
 }
 
 impl Bare {
@@ -255,6 +413,12 @@ impl Bare {
                 headers: exchange.asked.headers.clone(),
                 body: exchange.asked.body.clone().unwrap_or_default().into(),
                 fresh: matches!(exchange.purpose, Purpose::Repeat(_)),
+                hello: match exchange.purpose {
+                    Purpose::Handshake(offer) => {
+                        scanner::handshake::client_hello(offer, url.host_str(), &[7; 32])
+                    }
+                    _ => None,
+                },
             })
         });
         Ok(Self {
@@ -265,7 +429,8 @@ impl Bare {
     }
 
     fn connections(&self) -> usize {
-        let fresh = self.requests.iter().filter(|request| request.fresh).count();
+        let own = |request: &&Replayed| request.fresh || request.hello.is_some();
+        let fresh = self.requests.iter().filter(own).count();
         let hosts: std::collections::BTreeSet<&str> = self
             .requests
             .iter()
@@ -277,6 +442,10 @@ impl Bare {
     async fn replay(self: Arc<Self>) -> Result<(), Fault> {
         let mut open: HashMap<&str, SendRequest<Full<Bytes>>> = HashMap::new();
         for replayed in &self.requests {
+            if let Some(hello) = &replayed.hello {
+                self.greet(hello).await?;
+                continue;
+            }
             if replayed.fresh {
                 open.remove(replayed.host.as_str());
             }
@@ -302,6 +471,15 @@ impl Bare {
         Ok(())
     }
 
+    /// Sends a hello and reads the beginning of what comes back.
+    async fn greet(&self, hello: &[u8]) -> Result<(), Fault> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+        stream.write_all(hello).await?;
+        let mut answer = [0; 1024];
+        std::hint::black_box(stream.read(&mut answer).await?);
+        Ok(())
+    }
+
     async fn connect(&self, host: &str) -> Result<SendRequest<Full<Bytes>>, Fault> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         stream.set_nodelay(true)?;
@@ -316,7 +494,7 @@ impl Bare {
 
 // --- the servers ---------------------------------------------------------------------
 
-async fn serve() -> Result<(), Fault> {
+async fn serve(delay: Duration) -> Result<(), Fault> {
     let (authority, tls) = certificates()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -334,6 +512,9 @@ async fn serve() -> Result<(), Fault> {
                 return;
             };
             let service = hyper::service::service_fn(move |request| async move {
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
                 Ok::<_, Infallible>(reply(&request, port))
             });
             // A client that goes away is no fault.

@@ -10,6 +10,7 @@ pub mod table;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::facts::plain::Plain;
 use table::{Entry, Kind, Members, Rule, Trait, fits};
 
 /// A recognised product.
@@ -137,11 +138,13 @@ fn methods_are(document: &Map<String, Value>, wanted: &[String]) -> bool {
 
 /// The path of an endpoint fits a pattern, a trailing slash aside.
 fn path_fits(document: &Map<String, Value>, name: &str, pattern: &str) -> bool {
-    document
-        .get(name)
-        .and_then(Value::as_str)
-        .and_then(|text| Url::parse(text).ok())
-        .is_some_and(|url| fits(pattern, bare(url.path()), 0))
+    let Some(text) = document.get(name).and_then(Value::as_str) else {
+        return false;
+    };
+    match Plain::of(text) {
+        Some(plain) => fits(pattern, bare(plain.path), 0),
+        None => Url::parse(text).is_ok_and(|url| fits(pattern, bare(url.path()), 0)),
+    }
 }
 
 fn bare(path: &str) -> &str {

@@ -19,11 +19,9 @@ mod secret;
 mod tests;
 mod variations;
 
-use url::Url;
-
 use crate::evidence::{Depth, Evidence, ExchangeId, List, Purpose};
 use crate::facts::outcome::location;
-use crate::facts::{Facts, discovery};
+use crate::facts::{Facts, discovery, plain};
 use asks::{Era, Message};
 pub use farewell::farewell;
 pub use secret::{Alteration, Forged, FormValue, Issued, Secret};
@@ -479,14 +477,5 @@ fn effective_endpoint(facts: &Facts<'_>) -> String {
 
 /// Host and port of a URL: what budgets count by.
 pub(crate) fn host_of(url: &str) -> String {
-    Url::parse(url)
-        .ok()
-        .and_then(|url| {
-            Some(format!(
-                "{}:{}",
-                url.host_str()?,
-                url.port_or_known_default().unwrap_or_default()
-            ))
-        })
-        .unwrap_or_default()
+    plain::authority(url)
 }

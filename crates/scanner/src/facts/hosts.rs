@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::Facts;
+use super::plain::Plain;
 use crate::evidence::{Exchange, ExchangeId, Failure, Hello, Offer, Phase, Purpose, TlsSeen};
 
 /// A host that was asked over https.
@@ -119,6 +120,12 @@ fn host<'h, 'e>(hosts: &'h mut Vec<SecureHost<'e>>, name: String) -> &'h mut Sec
 
 /// The host of an https URL, with the port if it is not 443.
 pub(crate) fn https_host(url: &str) -> Option<String> {
+    if let Some(plain) = Plain::of(url) {
+        return plain.secure.then(|| match plain.port {
+            Some(port) => format!("{}:{port}", plain.host),
+            None => plain.host.to_owned(),
+        });
+    }
     let url = Url::parse(url).ok()?;
     if url.scheme() != "https" {
         return None;

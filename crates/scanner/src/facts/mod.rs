@@ -20,6 +20,7 @@ pub mod lookup;
 pub mod outcome;
 pub mod owner;
 pub mod pages;
+pub(crate) mod plain;
 mod reading;
 mod refusals;
 pub mod registration;

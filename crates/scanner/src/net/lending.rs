@@ -12,7 +12,9 @@ use super::guard::Rule;
 use super::own::Browser;
 use super::release::Places;
 use super::vault;
-use crate::evidence::{Body, Evidence, Exchange, ExchangeId, Failure, Obtained, Phase, Response};
+use crate::evidence::{
+    Body, Depth, Evidence, Exchange, ExchangeId, Failure, Obtained, Phase, Response,
+};
 use crate::plan::{self, Ask};
 use crate::redact;
 
@@ -69,7 +71,10 @@ impl Client<'_> {
     /// Takes over what the record says of where secrets may go, and returns what it keeps of
     /// them.
     pub(super) fn learn(&self, evidence: &Evidence) {
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Places::of(evidence);
+        // Without consent there is no secret that could go anywhere.
+        if evidence.depth >= Depth::Consented {
+            *self.places.lock().unwrap_or_else(PoisonError::into_inner) = Places::of(evidence);
+        }
         self.nonce
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
