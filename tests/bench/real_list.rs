@@ -97,14 +97,35 @@ struct Site {
 }
 
 impl Site {
-    async fn crawl(
-        &self,
-        hosts: &mut Hosts,
-        db: &str,
-        workers: usize,
-    ) -> (Vec<String>, Vec<String>) {
+    fn new(list: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("list.csv"), list).expect("a file");
+        let interval_ms = number("REAL_LIST_INTERVAL_MS", 5);
+        Self {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_authdex")),
+            folder,
+            pace: Pace {
+                interval_ms,
+                concurrency: number("REAL_LIST_CONCURRENCY", 64),
+                lease_s: 30,
+                // The most that the settings allow.
+                global: 500,
+            },
+            limits: Limits {
+                endpoint: 45,
+                issuer: 12,
+                interval_ms,
+                slack_ms: interval_ms * 4,
+                document: None,
+            },
+        }
+    }
+
+    async fn crawl(&self, db: &str, workers: usize) -> (Vec<String>, Vec<String>) {
         let engine = db.split(':').next().unwrap_or_default();
-        println!("== {engine}, {workers} worker processes");
+        let list = self.folder.path().join("list.csv");
+        let mut hosts = Hosts::start(&self.program, &list, 7, 0);
+        rehearsal::configuration(&hosts, &self.pace, self.folder.path());
         let imported = authdex(&self.program, self.folder.path(), db)
             .args(["import", "list.csv"])
             .output()
@@ -126,20 +147,21 @@ impl Site {
         for generation in [1, 2] {
             let before = hosts.cpu_ms();
             let spent = crawl.pass(&mut hosts, generation).await;
-            told(engine, workers, generation, &spent, hosts.cpu_ms() - before);
+            let name = format!("{engine}, {workers} workers, generation {generation}");
+            told(&name, &spent, hosts.cpu_ms() - before);
             let broken = broken(&spent.tally, &self.limits);
-            faults.extend(broken.iter().map(|fault| format!("{engine}: {fault}")));
+            faults.extend(broken.iter().map(|fault| format!("{name}: {fault}")));
         }
         (results(db).await, faults)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to look at")]
-fn told(engine: &str, workers: usize, generation: u32, spent: &Spent, hosts_ms: u64) {
+fn told(name: &str, spent: &Spent, hosts_ms: u64) {
     let tally = &spent.tally;
     let scans = tally.scans as f64;
     println!(
-        "{engine}, {workers} workers, generation {generation}: {scans} scans in {:.0} s, {:.0} an hour; {} requests, {} connections",
+        "{name}: {scans} scans in {:.0} s, {:.0} an hour; {} requests, {} connections",
         spent.seconds,
         scans * 3600.0 / spent.seconds,
         tally.requests,

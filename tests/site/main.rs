@@ -11,12 +11,20 @@ mod loopback;
 #[expect(dead_code, reason = "this suite needs less of it than the store's")]
 mod samples;
 
+#[path = "../support/rehearsal.rs"]
+#[expect(
+    dead_code,
+    reason = "what a crawl costs is of interest to the benchmark alone"
+)]
+mod rehearsal;
+
 mod accuracy;
 mod api;
 mod consented;
 mod described;
 mod exports;
 mod feeds;
+mod crowd;
 mod formats;
 mod guards;
 mod kinds;

@@ -141,8 +141,8 @@ fn path_fits(document: &Map<String, Value>, name: &str, pattern: &str) -> bool {
     let Some(text) = document.get(name).and_then(Value::as_str) else {
         return false;
     };
-    match Plain::of(text) {
-        Some(plain) => fits(pattern, bare(plain.path), 0),
+    match Plain::of(text).and_then(|plain| plain.path()) {
+        Some(path) => fits(pattern, bare(path), 0),
         None => Url::parse(text).is_ok_and(|url| fits(pattern, bare(url.path()), 0)),
     }
 }

@@ -411,6 +411,10 @@ impl<'e> Plan<'e> {
     // --- building ----------------------------------------------------------------------------
 
     fn message(&self, purpose: Purpose, message: Message) -> Ask {
+        if self.was_put(purpose) {
+            // It will be left out: what it would say need not be written.
+            return asks::document(purpose, self.endpoint.clone());
+        }
         let context = asks::Context {
             endpoint: &self.endpoint,
             nonce: &self.evidence.nonce,
@@ -420,6 +424,17 @@ impl<'e> Plan<'e> {
             listed: self.newest_listed(),
         };
         asks::message(&context, purpose, message)
+    }
+
+    /// This message was put to the endpoint, so [`Plan::already_asked`] holds for it.
+    fn was_put(&self, purpose: Purpose) -> bool {
+        !purpose.is_deeper()
+            && self.endpoint == self.facts.endpoint_text()
+            && self.evidence.exchanges.iter().any(|exchange| {
+                exchange.purpose == purpose
+                    && exchange.follows.is_none()
+                    && exchange.asked.url == self.endpoint
+            })
     }
 
     fn stream(&self, purpose: Purpose, url: &str) -> Ask {

@@ -70,49 +70,80 @@ pub async fn regrade_telling(
 ) -> Result<Regraded> {
     let mut done = Regraded::default();
     let mut page = Page::first(PAGE);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Reading, grading and packing side by side; one more than there are cores, so that none
+    // waits while a report is written.
+    let most = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    let mut under_way: JoinSet<Result<Added>> = JoinSet::new();
+    let mut next = Some(page.clone());
+    let mut waiting = Vec::new().into_iter();
     loop {
-        let list = store.ungraded(rubric, &page).await?;
-        let mut waiting = list.rows.into_iter();
-        let mut grading: JoinSet<(String, Report)> = JoinSet::new();
-        loop {
-            while grading.len() < cores && !*stop.borrow() {
-                let Some(Ungraded { scan, .. }) = waiting.next() else {
-                    break;
-                };
-                match store.evidence(&scan).await {
-                    Ok(Some(evidence)) => {
-                        let grade = Arc::clone(grade);
-                        grading.spawn_blocking(move || (scan, grade(&evidence)));
-                    }
-                    Ok(None) => (),
-                    Err(StoreError::Stored { what, why }) => {
-                        tracing::warn!(%scan, %what, %why, "cannot grade again");
-                        done.unreadable += 1;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            match grading.join_next().await {
-                Some(Ok((scan, report))) => {
-                    let added = store
-                        .add_report(&scan, &report, current, clock.now())
-                        .await?;
-                    done.added += u64::from(added);
-                    tell(done);
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, "grading again failed");
-                    done.unreadable += 1;
-                }
-                None => break,
-            }
+        while under_way.len() < most && !*stop.borrow() {
+            let Some(Ungraded { scan, .. }) = waiting.next() else {
+                let Some(wanted) = next.take() else { break };
+                page = wanted;
+                let list = store.ungraded(rubric, &page).await?;
+                next = list.next.map(|after| Page {
+                    after: Some(after),
+                    ..page.clone()
+                });
+                waiting = list.rows.into_iter();
+                continue;
+            };
+            let (store, grade, now) = (store.clone(), Arc::clone(grade), clock.now());
+            under_way.spawn(async move { once_more(&store, scan, grade, current, now).await });
         }
-        match list.next {
-            Some(next) if !*stop.borrow() => page.after = Some(next),
-            Some(_) | None => return Ok(done),
+        match under_way.join_next().await {
+            Some(Ok(Ok(Added::Report))) => {
+                done.added += 1;
+                tell(done);
+            }
+            Some(Ok(Ok(Added::Known))) => tell(done),
+            Some(Ok(Ok(Added::Unreadable))) => done.unreadable += 1,
+            Some(Ok(Err(error))) => return Err(error),
+            Some(Err(error)) => {
+                tracing::error!(%error, "grading again failed");
+                done.unreadable += 1;
+            }
+            None => return Ok(done),
         }
     }
+}
+
+/// What came of grading one stretch again.
+enum Added {
+    /// A report was added.
+    Report,
+    /// Somebody else had added it.
+    Known,
+    /// There is nothing to read, or grading failed; it is logged.
+    Unreadable,
+}
+
+async fn once_more(
+    store: &Store,
+    scan: String,
+    grade: Grade,
+    current: bool,
+    now: Millis,
+) -> Result<Added> {
+    let evidence = match store.evidence(&scan).await {
+        Ok(Some(evidence)) => evidence,
+        Ok(None) => return Ok(Added::Known),
+        Err(StoreError::Stored { what, why }) => {
+            tracing::warn!(%scan, %what, %why, "cannot grade again");
+            return Ok(Added::Unreadable);
+        }
+        Err(error) => return Err(error),
+    };
+    let report = match tokio::task::spawn_blocking(move || grade(&evidence)).await {
+        Ok(report) => report,
+        Err(error) => {
+            tracing::error!(%error, "grading again failed");
+            return Ok(Added::Unreadable);
+        }
+    };
+    let added = store.add_report(&scan, &report, current, now).await?;
+    Ok(if added { Added::Report } else { Added::Known })
 }
 
 /// A stretch of scans as far as a further report concerns it.

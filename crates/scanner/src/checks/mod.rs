@@ -56,6 +56,54 @@ const AREAS: [&[Check]; 14] = [
     legacy::CHECKS,
 ];
 
+/// Checks that say the same in every revision in which they are in force, in alphabetical
+/// order: their functions do not look at the revision, so they are asked once for all of them.
+const SAME_EVERYWHERE: [&str; 43] = [
+    "challenge-consistent",
+    "challenge-get-stream",
+    "challenge-host-reflection",
+    "challenge-invalid-token",
+    "challenge-lazy-http-status",
+    "challenge-malformed-authorization",
+    "challenge-no-error-without-credentials",
+    "challenge-not-login-redirect",
+    "challenge-resource-metadata-url",
+    "challenge-scope-param",
+    "challenge-status-401",
+    "challenge-syntax",
+    "cors-metadata-readable",
+    "cors-no-credentials",
+    "era-auth-parity",
+    "exposure-credential-params",
+    "exposure-destructive-open",
+    "exposure-key-in-url",
+    "exposure-open-inventory",
+    "exposure-sensitive-header-params",
+    "hygiene-error-detail",
+    "hygiene-secrets",
+    "hygiene-security-txt",
+    "legacy-default-endpoints",
+    "legacy-root-metadata",
+    "legacy-sse-endpoint-origin",
+    "legacy-sse-offered",
+    "legacy-sse-protected",
+    "session-id-quality",
+    "session-unknown-rejected",
+    "stateless-discover",
+    "stateless-get-405",
+    "stateless-header-body-match",
+    "stateless-no-session",
+    "stateless-unknown-method-404",
+    "tls-certificate-valid",
+    "tls-configuration",
+    "tls-hsts",
+    "tls-https-endpoint",
+    "tls-plaintext-refused",
+    "token-bogus-rejected",
+    "token-query-ignored",
+    "transport-redirects",
+];
+
 /// All checks in catalogue order.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     AREAS.into_iter().flatten()
@@ -82,7 +130,10 @@ pub fn judge(check: &Check, facts: &Facts<'_>, revision: Revision) -> Judgement 
     if depth_of(check.class) > facts.evidence.depth {
         return na(Na::Depth);
     }
-    (check.run)(facts, revision)
+    if SAME_EVERYWHERE.binary_search(&check.id).is_err() {
+        return (check.run)(facts, revision);
+    }
+    facts.once(check.id, || (check.run)(facts, revision))
 }
 
 /// The depth at which a probe class may be sent.

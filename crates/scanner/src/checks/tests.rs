@@ -54,6 +54,23 @@ fn every_case_is_judged_as_it_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn what_is_asked_once_is_the_same_in_every_revision() {
+    assert!(super::SAME_EVERYWHERE.is_sorted());
+    // Each area has many cases; one in eleven is of every area.
+    for case in cases().into_iter().step_by(11) {
+        let evidence = (case.world)().scan();
+        let facts = Facts::new(&evidence);
+        for id in super::SAME_EVERYWHERE {
+            let check = by_id(id).expect("a check of the catalogue");
+            let first = (check.run)(&facts, Revision::HEADLINE);
+            for revision in Revision::ALL {
+                assert_eq!((check.run)(&facts, revision), first, "{id} in {revision}");
+            }
+        }
+    }
+}
+
 /// Every check that is judged without consent can be seen to pass, to find something, and to
 /// admit that it cannot tell.
 #[test]

@@ -31,10 +31,11 @@ pub mod sse;
 pub mod tools;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use url::Url;
 
-use crate::check::{Cause, Unmet, inconclusive};
+use crate::check::{Cause, Judgement, Unmet, inconclusive};
 use crate::evidence::{Evidence, ExchangeId, Purpose, Stopped};
 use documents::{Issuer, PrmCandidate};
 use outcome::{Answer, Outcome};
@@ -51,6 +52,8 @@ pub struct Facts<'e> {
     prm_candidates: Vec<PrmCandidate<'e>>,
     issuers: Vec<Issuer<'e>>,
     kind: classify::Kind,
+    /// What was said of these facts once and for all revisions.
+    said: Mutex<BTreeMap<&'static str, Judgement>>,
 }
 
 impl<'e> Facts<'e> {
@@ -83,11 +86,26 @@ impl<'e> Facts<'e> {
             prm_candidates: Vec::new(),
             issuers: Vec::new(),
             kind: classify::Kind::default(),
+            said: Mutex::default(),
         };
         facts.prm_candidates = facts.read_prm_candidates();
         facts.issuers = facts.read_issuers();
         facts.kind = classify::kind(&facts);
         facts
+    }
+
+    /// What a check said of these facts before, or says now.
+    pub(crate) fn once(&self, check: &'static str, say: impl FnOnce() -> Judgement) -> Judgement {
+        let known = {
+            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.get(check).cloned()
+        };
+        known.unwrap_or_else(|| {
+            let judgement = say();
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.insert(check, judgement.clone());
+            judgement
+        })
     }
 
     // --- the target -----------------------------------------------------------------
