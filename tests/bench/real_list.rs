@@ -22,6 +22,10 @@ use std::time::Duration;
 use rehearsal::{Crawl, Hosts, Limits, Pace, Spent, authdex, broken, differences, results};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+/// Of the first thirty, the one with which the largest hosts of the list answer and the shares of
+/// endpoints, not only of hosts, are near those of the profile.
+const SEED: u64 = 2;
+
 fn number(name: &str, usual: u32) -> u32 {
     std::env::var(name)
         .ok()
@@ -124,7 +128,7 @@ impl Site {
     async fn crawl(&self, db: &str, workers: usize) -> (Vec<String>, Vec<String>) {
         let engine = db.split(':').next().unwrap_or_default();
         let list = self.folder.path().join("list.csv");
-        let mut hosts = Hosts::start(&self.program, &list, 7, 0);
+        let mut hosts = Hosts::start(&self.program, &list, SEED, 0);
         rehearsal::configuration(&hosts, &self.pace, self.folder.path());
         let imported = authdex(&self.program, self.folder.path(), db)
             .args(["import", "list.csv"])

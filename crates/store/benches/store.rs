@@ -1,7 +1,9 @@
 //! What the store costs, as ratios to something bare that is measured in the same run.
 //!
-//! `cargo bench -p authdex-store --bench store [-- --lists --million]`; also on Postgres when
-//! `TEST_POSTGRES_URL` is set (`DURABLE=1 tests/support/postgres.sh start` prints one).
+//! `cargo bench -p authdex-store --bench store [-- PART…]`; also on Postgres when
+//! `TEST_POSTGRES_URL` is set (`DURABLE=1 tests/support/postgres.sh start` prints one). Parts are
+//! `--filing`, `--lists`, `--regrade`, `--leases`; all of them if none is named. Lists are of
+//! 100,000 servers with ten scans each, or of as many as `BENCH_SERVERS` says.
 //! Absolute figures do not travel between machines; the ratios do.
 
 #![expect(
@@ -13,6 +15,8 @@
     reason = "benchmarks measure time, and are told of their Postgres by the environment"
 )]
 
+#[path = "../../../tests/bench/archive.rs"]
+mod archive;
 #[path = "../../../tests/support/report.rs"]
 #[expect(dead_code, reason = "shared with the tests, which use all of it")]
 mod report;
@@ -40,31 +44,58 @@ const REGISTRY: usize = 10_542;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let has = |wanted: &str| std::env::args().any(|arg| arg == wanted);
-    let million = has("--million");
-    let servers = if million { 1_000_000 } else { 100_000 };
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, again, url, rubric] = &arguments[..]
+        && again == "again"
+    {
+        return archive::again(url, rubric.clone().leak()).await;
+    }
+    let parts = ["--filing", "--lists", "--regrade", "--leases"];
+    let named = |part: &str| arguments.iter().any(|argument| argument == part);
+    let all = !parts.into_iter().any(named);
+    let wanted: Vec<&str> = parts
+        .into_iter()
+        .filter(|part| all || named(part))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     println!("== SQLite");
-    let url = |name: &str| format!("sqlite://{}/{name}.db", folder.path().display());
-    if !has("--lists") {
-        filing(&url("filing")).await;
+    for part in &wanted {
+        let name = part.trim_start_matches('-');
+        run(
+            part,
+            &format!("sqlite://{}/{name}.db", folder.path().display()),
+        )
+        .await;
+        // The next part may need the room.
+        for end in ["db", "db-wal", "db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("{name}.{end}")));
+        }
     }
-    lists(&url("lists"), servers).await;
     let Ok(admin) = std::env::var("TEST_POSTGRES_URL") else {
         println!("== Postgres: left out, TEST_POSTGRES_URL is not set");
         return;
     };
     println!("== Postgres");
-    for name in ["filing", "lists"] {
+    for part in &wanted {
+        let name = part.trim_start_matches('-');
         let database = format!("bench_{name}_{}", std::process::id());
         execute(&admin, &format!("CREATE DATABASE {database}")).await;
         let url = format!("{}/{database}", admin.rsplit_once('/').unwrap().0);
-        match name {
-            "filing" if has("--lists") => (),
-            "filing" => filing(&url).await,
-            _ => lists(&url, servers).await,
-        }
+        run(part, &url).await;
         execute(&admin, &format!("DROP DATABASE {database} WITH (FORCE)")).await;
+    }
+}
+
+async fn run(part: &str, url: &str) {
+    let servers = std::env::var("BENCH_SERVERS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000);
+    match part {
+        "--filing" => filing(url).await,
+        "--lists" => lists(url, servers).await,
+        "--regrade" => archive::regrade(url).await,
+        _ => archive::leases(url).await,
     }
 }
 
@@ -368,6 +399,7 @@ async fn lists(url: &str, servers: usize) {
         "{servers} servers, imported in {:.1} s",
         import.wall.as_secs_f64()
     );
+    archive::fill(&store, url, servers).await;
     spread(url).await;
 
     let first = store
@@ -389,6 +421,7 @@ async fn lists(url: &str, servers: usize) {
             p99 / key.0
         );
     };
+    archive::reads(&store, servers, &show).await;
     for (what, filter) in filters() {
         show(&what, middle_and_end(walk(&store, &filter, 100).await));
     }
@@ -509,49 +542,67 @@ fn filters() -> Vec<(String, TargetFilter)> {
     ]
 }
 
+/// The lane of scans by schedule.
+const SCHEDULED: i64 = 1;
+
 /// Gives the servers results as they are spread in the world, without making scans.
 async fn spread(url: &str) {
-    let now = DAY_ONE.0;
+    let now = DAY_ONE.0 + 10 * DAY;
+    let (of_target, of_visit) = archive::newest(url);
+    let chance = |salt, n| archive::chance("id", salt, n);
+    let (kind, letter) = (chance(1, 10), chance(2, 4));
     execute(
         url,
         &format!(
             "UPDATE target SET \
-             class = CASE WHEN id % 10 < 5 THEN 'open' WHEN id % 10 < 8 THEN 'oauth' \
-               WHEN id % 10 = 8 THEN 'static-key' ELSE 'unreachable' END, \
-             era = CASE WHEN id % 3 = 0 THEN 'legacy' ELSE 'hidden' END, \
-             letter = CASE WHEN id % 10 IN (5, 6, 7) THEN \
-               CASE WHEN id % 4 = 0 THEN 'B' WHEN id % 4 = 1 THEN 'F' ELSE 'C' END END, \
-             badge = CASE WHEN id % 10 < 5 THEN 'O' WHEN id % 10 = 8 THEN 'K' \
-               WHEN id % 10 = 9 THEN 'U' END, \
-             rank = CASE WHEN id % 10 IN (5, 6, 7) THEN \
-               CASE WHEN id % 4 = 0 THEN 4000 WHEN id % 4 = 1 THEN 12000 ELSE 6000 END \
-               + (id * 7919) % 1000 ELSE 20000 + (id % 10) * 1000 END, \
-             pkce = CASE WHEN id % 10 IN (5, 6, 7) THEN \
-               CASE WHEN id % 11 < 2 THEN 'absent' ELSE 's256' END END, \
-             registration = CASE WHEN id % 10 IN (5, 6, 7) THEN \
-               CASE WHEN id % 5 = 0 THEN 'cimd' ELSE 'dcr_only' END END, \
-             changed_at = {now} - (id * 104729) % 7776000000"
+             class = CASE WHEN {kind} < 5 THEN 'open' WHEN {kind} < 8 THEN 'oauth' \
+               WHEN {kind} = 8 THEN 'static-key' ELSE 'unreachable' END, \
+             era = CASE WHEN {era} = 0 THEN 'legacy' ELSE 'hidden' END, \
+             letter = CASE WHEN {kind} IN (5, 6, 7) THEN \
+               CASE WHEN {letter} = 0 THEN 'B' WHEN {letter} = 1 THEN 'F' ELSE 'C' END END, \
+             badge = CASE WHEN {kind} < 5 THEN 'O' WHEN {kind} = 8 THEN 'K' \
+               WHEN {kind} = 9 THEN 'U' END, \
+             rank = CASE WHEN {kind} IN (5, 6, 7) THEN \
+               CASE WHEN {letter} = 0 THEN 4000 WHEN {letter} = 1 THEN 12000 ELSE 6000 END \
+               + {within} ELSE 20000 + {kind} / 5 * 1000 END, \
+             pkce = CASE WHEN {kind} IN (5, 6, 7) THEN \
+               CASE WHEN {pkce} < 2 THEN 'absent' ELSE 's256' END END, \
+             registration = CASE WHEN {kind} IN (5, 6, 7) THEN \
+               CASE WHEN {registration} = 0 THEN 'cimd' ELSE 'dcr_only' END END, \
+             changed_at = {now} - {changed} * 15000{of_target} WHERE run IS NULL",
+            era = chance(3, 3),
+            within = chance(4, 1000),
+            pkce = chance(6, 11),
+            registration = chance(7, 5),
+            changed = chance(8, 500_000),
         ),
     )
     .await;
     execute(
         url,
         &format!(
-            "UPDATE visit SET lane = 1, due = {now} + (target * 15485863) % 86400000, \
-             checked_at = {now} - (target * 86028121) % 86400000, scans = 1"
+            "UPDATE visit SET lane = {lane}, due = {now} + (target * 15485863) % 86400000, \
+             checked_at = {now} - (target * 86028121) % 86400000{of_visit}",
+            lane = SCHEDULED,
         ),
     )
     .await;
     for (check, every) in [("pkce-advertised", 17), ("tls-certificate-valid", 999)] {
+        let fails = archive::chance("t.id", 9 + every, every);
         execute(
             url,
             &format!(
                 "INSERT INTO failing (ordinal, target) SELECT o.ordinal, t.id FROM target t \
-                 JOIN check_ordinal o ON o.id = '{check}' WHERE t.id % {every} = 0"
+                 JOIN check_ordinal o ON o.id = '{check}' WHERE {fails} = 0"
             ),
         )
         .await;
     }
+    execute(
+        url,
+        "DELETE FROM counter WHERE kind NOT IN ('data', 'total')",
+    )
+    .await;
     for column in ["class", "era", "pkce", "registration", "letter", "badge"] {
         let kind = if column == "badge" { "letter" } else { column };
         execute(

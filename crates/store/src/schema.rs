@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
     (
         1,
         "0001_initial",
@@ -37,6 +37,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
         "0006_citizenship",
         include_str!("../../../migrations/sqlite/0006_citizenship.sql"),
         include_str!("../../../migrations/postgres/0006_citizenship.sql"),
+    ),
+    (
+        7,
+        "0007_lists",
+        include_str!("../../../migrations/sqlite/0007_lists.sql"),
+        include_str!("../../../migrations/postgres/0007_lists.sql"),
     ),
     (
         8,
