@@ -65,7 +65,12 @@ fuzz SECONDS="3" *TARGETS:
 # ratios to their floors
 bench:
     cargo bench -p authdex-scanner --bench scan
+    cargo bench -p authdex-scanner --bench scan -- memory
     cargo bench -p authdex-store --bench store
+
+# the whole list of the official registry, crawled twice on both engines against simulated hosts
+rehearse:
+    TEST_POSTGRES_URL="$(tests/support/postgres.sh start)" cargo bench -p authdex --bench real_list
 
 # exactly what CI runs
 ci:

@@ -110,6 +110,8 @@ pub(crate) struct Pace {
     pub(crate) lease_s: u32,
     /// Requests per second of one process.
     pub(crate) global: u32,
+    /// Hosts are held to the limits of public ones, daily budgets aside.
+    pub(crate) public: bool,
 }
 
 /// A configuration that leads everything to the hosts.
@@ -122,12 +124,16 @@ pub(crate) fn configuration(hosts: &Hosts, pace: &Pace, folder: &Path) {
         .collect();
     let text = format!(
         "[scan]\nallow_private = true\nca_bundle = \"authority.pem\"\nconcurrency = {}\n\
-         connect_to = [{}]\n[policy]\nprivate_interval_ms = {}\nglobal_per_second = {}\n\
+         connect_to = [{}]\n[policy]\nprivate_interval_ms = {}\nhost_interval_ms = {}\n\
+         pace_private = {}\noperator_per_day = 1000000\nas_per_day = 1000000\n\
+         ip_per_second = 50\nas_per_second = 20\nglobal_per_second = {}\n\
          connect_seconds = 2\nidle_stream_seconds = 1\nretry_delays = []\n[schedule]\n\
          enabled = false\nsweep_every = \"1s\"\nlease = \"{}s\"\n[telemetry]\nlog = \"warn\"\n",
         pace.concurrency,
         rules.join(", "),
         pace.interval_ms,
+        pace.interval_ms.max(50),
+        pace.public,
         pace.global,
         pace.lease_s,
     );
@@ -365,6 +371,8 @@ pub(crate) struct Limits {
     pub(crate) interval_ms: u32,
     /// Milliseconds by which this machine may notice a request late.
     pub(crate) slack_ms: u32,
+    /// Hosts of one registrable domain asked at a time; `None` where it is not held.
+    pub(crate) site: Option<u32>,
     /// Reads of one document of a foreign issuer; `None` where it is not held.
     pub(crate) document: Option<u32>,
 }
@@ -390,6 +398,13 @@ pub(crate) fn broken(tally: &Tally, limits: &Limits) -> Vec<String> {
     most("requests under way at a host", &tally.at_once, 1);
     if let Some(document) = limits.document {
         most("reads of a document", &tally.document_most, document);
+    }
+    if let Some(site) = limits.site {
+        most(
+            "hosts of a domain with a request under way",
+            &tally.site_at_once,
+            site,
+        );
     }
     let steps = u32::try_from(scanner::fleet::population::counts::WINDOW).unwrap_or(u32::MAX);
     let least = u64::from((limits.interval_ms * steps).saturating_sub(limits.slack_ms)) * 1000;
