@@ -21,7 +21,7 @@ async fn empty() -> Web {
     Web::new(sample::empty().await, sample::START, settings())
 }
 
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "/",
     "/servers",
     "/changes",
