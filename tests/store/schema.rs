@@ -11,7 +11,7 @@ use crate::db::{TestDb, execute, postgres_url, with_database};
 use crate::kit::add;
 use crate::report::{DAY, DAY_ONE};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -63,7 +63,7 @@ async fn every_migration_is_embedded() {
     store.close().await;
 }
 
-async fn migrator(engine: &str) -> Migrator {
+pub(crate) async fn migrator(engine: &str) -> Migrator {
     Migrator::new(root().join("migrations").join(engine))
         .await
         .expect("migrations")
@@ -143,7 +143,7 @@ async fn tables_are_strict_and_whole_numbers_wide() {
 }
 
 /// Applies every migration, each followed by the sample data of its version.
-async fn climb_sqlite(url: &str) {
+pub(crate) async fn climb_sqlite(url: &str) {
     let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc"))
         .await
         .unwrap();
@@ -162,7 +162,7 @@ async fn climb_sqlite(url: &str) {
     connection.close().await.unwrap();
 }
 
-async fn climb_postgres(url: &str) {
+pub(crate) async fn climb_postgres(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let migrator = migrator("postgres").await;
     for migration in migrator.iter() {
@@ -179,13 +179,13 @@ async fn climb_postgres(url: &str) {
     connection.close().await.unwrap();
 }
 
-fn sample(engine: &str, version: i64) -> String {
+pub(crate) fn sample(engine: &str, version: i64) -> String {
     let path = format!("tests/fixtures/migrations/{engine}/{version:04}.sql");
     std::fs::read_to_string(root().join(path)).expect("a sample")
 }
 
 /// The sample rows are still there, and the store goes on from them.
-async fn reads_the_samples(url: &str) {
+pub(crate) async fn reads_the_samples(url: &str) {
     let store = Store::open(url).await.unwrap();
     store.migrate().await.unwrap();
     assert_eq!(store.migrations_pending().await.unwrap(), [""; 0]);

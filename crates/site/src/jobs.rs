@@ -125,12 +125,14 @@ async fn once(
     let outcome = match job {
         Job::Sync => sync(store, settings, false).await.map(|tally| said(&tally)),
         Job::Walk => sync(store, settings, true).await.map(|tally| said(&tally)),
-        Job::Regrade => regrade(store, stop, &|_| ()).await.map(|done| {
-            format!(
-                "{} reports added, {} unreadable",
-                done.added, done.unreadable
-            )
-        }),
+        Job::Regrade => regrade(store, &Again::all(), stop, &|_, _| ())
+            .await
+            .map(|done| {
+                format!(
+                    "{} reports added, {} unreadable, {} servers moved",
+                    done.added, done.unreadable, done.moved
+                )
+            }),
         Job::Determinism => determinism(store, due, stop).await,
         Job::Retention => retention(store, now, stop).await,
         Job::Stats => stats(store, now, stop).await,
@@ -150,24 +152,53 @@ fn said(tally: &Tally) -> String {
     format!("{} servers, {} new", tally.found, tally.stored.added)
 }
 
-/// Adds the reports that stored scans lack under the rubric in force, telling after each how
-/// many there are.
+/// What is graded again.
+pub(crate) struct Again {
+    /// The rubric.
+    pub(crate) rubric: &'static rubric::Rubric,
+    /// Most reports to add.
+    pub(crate) limit: Option<u64>,
+    /// Graders at a time; `None` for one on each core.
+    pub(crate) graders: Option<usize>,
+    /// Nothing is written.
+    pub(crate) dry: bool,
+}
+
+impl Again {
+    /// Everything, under the rubric in force.
+    fn all() -> Self {
+        Self {
+            rubric: rubric::current(),
+            limit: None,
+            graders: None,
+            dry: false,
+        }
+    }
+}
+
+/// Adds the reports that stored scans lack under a rubric, telling after each how many there
+/// are.
 ///
 /// # Errors
 ///
 /// If the database fails; what was added until then stays.
 pub(crate) async fn regrade(
     store: &Store,
+    again: &Again,
     stop: &watch::Receiver<bool>,
-    tell: &(dyn Fn(Regraded) + Sync),
+    tell: store::Tell<'_>,
 ) -> anyhow::Result<Regraded> {
-    let grade: Grade = Arc::new(crate::worker::judge);
-    let version = rubric::current().version;
-    let done =
-        store::regrade_telling(store, version, &grade, true, &SystemClock, stop, tell).await?;
-    // What was filed before there were statistics has no report to add, but lacks their rows.
-    store.renew_survey(stop).await?;
-    Ok(done)
+    let rubric = again.rubric;
+    let grade: Grade = Arc::new(move |evidence| scanner::grade::grade(evidence, rubric));
+    let regrading = store::Regrading {
+        rubric: rubric.version,
+        grade,
+        current: rubric == rubric::current(),
+        limit: again.limit,
+        graders: again.graders,
+        dry: again.dry,
+    };
+    Ok(store::regrade_telling(store, &regrading, &SystemClock, stop, tell).await?)
 }
 
 /// One in so many stretches of scans is graded again each night, each in its turn.
@@ -214,7 +245,9 @@ async fn retention(
     let done = store.retain(&RetentionPlan::at(now), stop).await?;
     Ok(format!(
         "{} scans without addresses, {} jobs forgotten, {} unreadable",
-        done.scans, done.jobs, done.unreadable
+        done.scans + done.lasting,
+        done.jobs,
+        done.unreadable
     ))
 }
 

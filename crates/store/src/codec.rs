@@ -43,7 +43,8 @@ pub(crate) struct Packed {
     pub(crate) bytes: Vec<u8>,
 }
 
-struct Dictionary {
+/// A text that records of a kind resemble, ready for use.
+pub(crate) struct Dictionary {
     id: i64,
     writing: EncoderDictionary<'static>,
     reading: DecoderDictionary<'static>,
@@ -123,24 +124,16 @@ impl Codec {
 
     /// Reads a record back.
     pub(crate) async fn unpack(&self, db: &Db, kind: Kind, packed: &Packed) -> Result<Vec<u8>> {
-        let damaged = |why: String| StoreError::Stored {
-            what: kind.as_str(),
-            why,
-        };
-        let size = zstd::zstd_safe::get_frame_content_size(&packed.bytes)
-            .map_err(|_| damaged("the bytes are not compressed with zstd".into()))?
-            .and_then(|size| usize::try_from(size).ok())
-            .filter(|size| *size <= MAX_UNPACKED)
-            .ok_or_else(|| damaged("the size is missing or too large".into()))?;
-        let bytes = match packed.dictionary {
-            Some(id) => {
-                let dictionary = self.dictionary(db, id).await?;
-                Decompressor::with_prepared_dictionary(&dictionary.reading)
-                    .and_then(|mut decompressor| decompressor.decompress(&packed.bytes, size))
-            }
-            None => zstd::bulk::decompress(&packed.bytes, size),
-        };
-        bytes.map_err(|error| damaged(error.to_string()))
+        let dictionary = self.needed(db, packed).await?;
+        unpack_with(kind, packed, dictionary.as_deref())
+    }
+
+    /// The dictionary that a record needs, for [`unpack_with`], which waits for nothing.
+    pub(crate) async fn needed(&self, db: &Db, packed: &Packed) -> Result<Option<Arc<Dictionary>>> {
+        match packed.dictionary {
+            Some(id) => self.dictionary(db, id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn dictionary(&self, db: &Db, id: i64) -> Result<Arc<Dictionary>> {
@@ -160,6 +153,29 @@ impl Codec {
         lock(&self.by_id).insert(id, Arc::clone(&dictionary));
         Ok(dictionary)
     }
+}
+
+/// Reads a record back, with the dictionary it needs.
+pub(crate) fn unpack_with(
+    kind: Kind,
+    packed: &Packed,
+    dictionary: Option<&Dictionary>,
+) -> Result<Vec<u8>> {
+    let damaged = |why: String| StoreError::Stored {
+        what: kind.as_str(),
+        why,
+    };
+    let size = zstd::zstd_safe::get_frame_content_size(&packed.bytes)
+        .map_err(|_| damaged("the bytes are not compressed with zstd".into()))?
+        .and_then(|size| usize::try_from(size).ok())
+        .filter(|size| *size <= MAX_UNPACKED)
+        .ok_or_else(|| damaged("the size is missing or too large".into()))?;
+    let bytes = match dictionary {
+        Some(dictionary) => Decompressor::with_prepared_dictionary(&dictionary.reading)
+            .and_then(|mut decompressor| decompressor.decompress(&packed.bytes, size)),
+        None => zstd::bulk::decompress(&packed.bytes, size),
+    };
+    bytes.map_err(|error| damaged(error.to_string()))
 }
 
 impl Dictionary {

@@ -62,13 +62,14 @@ pub use leases::{Lane, LeaseAsk, Wishing};
 pub use left_out::{LeftOut, Way};
 pub use oversight::{Beacons, Look, Oversight};
 pub use owners::{Claim, Person, STATEMENT_CHARS, Statement};
-pub use regrade::{Grade, Regraded, regrade, regrade_telling};
+pub use regrade::{Grade, Mover, Regraded, Regrading, Tell, regrade, regrade_telling};
 pub use retention::{Removed, RetentionPlan};
 pub use rows::{
     ChangeRow, ChangedCheck, CheckTally, DueAnswer, Facets, Filed, Filing, ImportTally, JobRow,
     Leased, NewListing, Page, Paged, RunRow, ScanRow, ServerRow, Sort, TargetFilter, TargetId,
     Totals, Ungraded,
 };
+pub use schema::MigrationState;
 pub use sent::{Errand, MeterDay, Sent};
 pub use sightings::{Reading, Sighting};
 pub use survey::{
@@ -142,6 +143,15 @@ impl Store {
         let catalogue: Vec<&str> = scanner::checks::all().map(|check| check.id).collect();
         self.ordinals(&catalogue).await?;
         self.fill_operators().await
+    }
+
+    /// How far the schema is, read without writing anything.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn migration_state(&self) -> Result<MigrationState> {
+        schema::migration_state(&self.db).await
     }
 
     /// Names of migrations that have not been applied, in order.

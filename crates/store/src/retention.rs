@@ -23,6 +23,8 @@ const JOBS_MS: i64 = 30 * DAY;
 const BATCH: i64 = 50;
 /// Where the last pass over the newest scans ended.
 const PLACE: &str = "retention:peers";
+/// Where the last pass over lasting evidence ended.
+const LASTING: &str = "retention:evidence";
 const RETAINING: &str = "removing what is old";
 
 /// Instants before which things are removed.
@@ -50,6 +52,8 @@ impl RetentionPlan {
 pub struct Removed {
     /// Scans that lost addresses.
     pub scans: u64,
+    /// Lasting evidence that lost addresses, which only ever an earlier version put there.
+    pub lasting: u64,
     /// Jobs that were forgotten.
     pub jobs: u64,
     /// Scans that could not be read; they are logged and left.
@@ -77,6 +81,28 @@ impl Store {
         plan: &RetentionPlan,
         stop: &watch::Receiver<bool>,
     ) -> Result<Removed> {
+        self.walk(plan, stop, true).await
+    }
+
+    /// What [`Store::retain`] would remove now; nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn would_retain(
+        &self,
+        plan: &RetentionPlan,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Removed> {
+        self.walk(plan, stop, false).await
+    }
+
+    async fn walk(
+        &self,
+        plan: &RetentionPlan,
+        stop: &watch::Receiver<bool>,
+        write: bool,
+    ) -> Result<Removed> {
         const READ: &str = "SELECT v.target, v.checked_at, n.scan, n.dictionary, n.bytes \
             FROM visit v JOIN newest n ON n.target = v.target \
             WHERE (v.checked_at > $1 OR (v.checked_at = $1 AND v.target > $2)) \
@@ -99,27 +125,99 @@ impl Store {
             .map_err(during(RETAINING))?;
             let Some(last) = rows.last() else { break };
             (at, target) = (last.checked_at, last.target);
-            self.scrub(rows, &mut done).await?;
-            self.set_cursor(PLACE, &format!("{at}/{target}")).await?;
+            self.scrub(rows, write, &mut done).await?;
+            if write {
+                self.set_cursor(PLACE, &format!("{at}/{target}")).await?;
+            }
         }
-        done.jobs = self.forget_jobs(plan.jobs_before).await?;
+        self.walk_lasting(stop, write, &mut done).await?;
+        done.jobs = self.forget_jobs(plan.jobs_before, write).await?;
         Ok(done)
     }
 
-    async fn scrub(&self, rows: Vec<Newest>, done: &mut Removed) -> Result<()> {
+    /// Looks once through all lasting evidence: what is filed today holds no addresses, what
+    /// some earlier version filed might.
+    async fn walk_lasting(
+        &self,
+        stop: &watch::Receiver<bool>,
+        write: bool,
+        done: &mut Removed,
+    ) -> Result<()> {
+        const READ: &str = "SELECT id, dictionary, bytes FROM evidence WHERE id > $1 \
+            ORDER BY id LIMIT $2";
+        const WRITE: &str = "UPDATE evidence SET dictionary = $2, bytes = $3 WHERE id = $1";
+        let place = self.cursor(LASTING).await?;
+        let mut after: i64 = place.and_then(|text| text.parse().ok()).unwrap_or(0);
+        while !*stop.borrow() {
+            let rows: Vec<(i64, Option<i64>, Vec<u8>)> = on!(self.db, pool => {
+                sqlx::query_as(READ).bind(after).bind(BATCH).fetch_all(pool).await
+            })
+            .map_err(during(RETAINING))?;
+            let Some((last, ..)) = rows.last() else { break };
+            after = *last;
+            for (id, dictionary, bytes) in rows {
+                let packed = Packed { dictionary, bytes };
+                let Some(packed) = self.readable(self.scrubbed(&packed).await, id, done)? else {
+                    continue;
+                };
+                done.lasting += 1;
+                if !write {
+                    continue;
+                }
+                let rewrite = async {
+                    let mut tx = self.db.begin().await?;
+                    within!(tx, c => sqlx::query(WRITE)
+                        .bind(id)
+                        .bind(packed.dictionary)
+                        .bind(&packed.bytes)
+                        .execute(c)
+                        .await
+                        .map(drop))?;
+                    tx.commit().await
+                };
+                rewrite.await.map_err(during(RETAINING))?;
+            }
+            if write {
+                self.set_cursor(LASTING, &after.to_string()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of reading a row; one that cannot be read is logged and counted.
+    fn readable(
+        &self,
+        scrubbed: Result<Option<Packed>>,
+        row: i64,
+        done: &mut Removed,
+    ) -> Result<Option<Packed>> {
+        match scrubbed {
+            Err(StoreError::Stored { what, why }) => {
+                tracing::error!(row, %what, %why, "cannot be scrubbed");
+                done.unreadable += 1;
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    async fn scrub(&self, rows: Vec<Newest>, write: bool, done: &mut Removed) -> Result<()> {
         const WRITE: &str = "UPDATE newest SET dictionary = $3, bytes = $4 \
             WHERE target = $1 AND scan = $2";
         let mut ready = Vec::with_capacity(rows.len());
         for row in rows {
-            match self.scrubbed(&row).await {
-                Ok(Some(packed)) => ready.push((row.target, row.scan, packed)),
-                Ok(None) => (),
-                Err(StoreError::Stored { what, why }) => {
-                    tracing::error!(target = row.target, %what, %why, "cannot be scrubbed");
-                    done.unreadable += 1;
-                }
-                Err(error) => return Err(error),
+            let packed = Packed {
+                dictionary: row.dictionary,
+                bytes: row.bytes,
+            };
+            let scrubbed = self.scrubbed(&packed).await;
+            if let Some(packed) = self.readable(scrubbed, row.target, done)? {
+                ready.push((row.target, row.scan, packed));
             }
+        }
+        if !write {
+            done.scans += ready.len() as u64;
+            return Ok(());
         }
         let write = async {
             let mut tx = self.db.begin().await?;
@@ -143,12 +241,8 @@ impl Store {
     }
 
     /// The evidence without addresses; `None` if it has none.
-    async fn scrubbed(&self, row: &Newest) -> Result<Option<Packed>> {
-        let packed = Packed {
-            dictionary: row.dictionary,
-            bytes: row.bytes.clone(),
-        };
-        let bytes = self.codec.unpack(&self.db, Kind::Evidence, &packed).await?;
+    async fn scrubbed(&self, packed: &Packed) -> Result<Option<Packed>> {
+        let bytes = self.codec.unpack(&self.db, Kind::Evidence, packed).await?;
         let evidence = Evidence::decode(&bytes).map_err(|error| StoreError::Stored {
             what: "evidence",
             why: error.to_string(),
@@ -162,7 +256,7 @@ impl Store {
         Ok(Some(self.codec.pack(Kind::Evidence, &bytes)?))
     }
 
-    async fn forget_jobs(&self, before: Millis) -> Result<u64> {
+    async fn forget_jobs(&self, before: Millis, write: bool) -> Result<u64> {
         const FORGET: &str = "DELETE FROM job WHERE started > 0 AND started < $1 \
             AND finished IS NOT NULL AND finished < $1";
         let forget = async {
@@ -172,7 +266,9 @@ impl Store {
                 .execute(c)
                 .await
                 .map(|done| done.rows_affected()))?;
-            tx.commit().await?;
+            if write {
+                tx.commit().await?;
+            }
             Ok(rows)
         };
         forget.await.map_err(during(RETAINING))

@@ -127,6 +127,43 @@ pub(crate) async fn state(db: &Db) -> Result<SchemaState> {
     })
 }
 
+/// Every migration of this program with whether a database has it, and what else it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Names in order, each with whether it was applied.
+    pub known: Vec<(String, bool)>,
+    /// Versions that this program does not know.
+    pub unknown: Vec<i64>,
+}
+
+/// Reads that without writing anything; a database without any migration has none applied.
+pub(crate) async fn migration_state(db: &Db) -> Result<MigrationState> {
+    const DOING: &str = "reading the version of the schema";
+    const SQLITE: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    const POSTGRES: &str = "SELECT COUNT(*) FROM information_schema.tables \
+        WHERE table_schema = current_schema() AND table_name = '_sqlx_migrations'";
+    let sql = if db.is_postgres() { POSTGRES } else { SQLITE };
+    let (any,): (i64,) =
+        on!(db, pool => sqlx::query_as(sql).fetch_one(pool).await).map_err(during(DOING))?;
+    let none = SchemaState {
+        last: String::new(),
+        behind: MIGRATIONS
+            .into_iter()
+            .map(|(_, name, ..)| name.to_owned())
+            .collect(),
+        unknown: Vec::new(),
+    };
+    let found = if any == 0 { none } else { state(db).await? };
+    let known = MIGRATIONS.into_iter().map(|(_, name, ..)| {
+        let missing = found.behind.iter().any(|behind| behind == name);
+        (name.to_owned(), !missing)
+    });
+    Ok(MigrationState {
+        known: known.collect(),
+        unknown: found.unknown,
+    })
+}
+
 async fn applied(db: &Db) -> Result<Vec<i64>, MigrateError> {
     let table = migrator(db).table_name.clone();
     let list = match &db.engine {

@@ -13,12 +13,14 @@ mod gating;
 mod health;
 pub(crate) mod import;
 mod login;
+mod migrate;
 mod naming;
 mod offline;
 mod owner;
 mod printing;
 mod profiles;
 mod regrade;
+mod retention;
 mod scan;
 mod serve;
 mod stop;
@@ -140,7 +142,7 @@ type Outcome = Result<Exit, Ended>;
 #[command(after_help = "\
 Exit codes:
   0  done; thresholds met, or none asked
-  1  a threshold was missed, on evidence that was established; a backup has faults
+  1  a threshold was missed, on evidence that was established; a backup has faults; migrate --check finds something missing
   2  usage: a bad option, file, setting, database address or id, or an address that is refused
   3  incomplete: unreachable, blocked, too little evidence, interrupted, database full or locked
   4  internal error
@@ -174,7 +176,7 @@ enum Command {
     /// Grade evidence bundles again, offline
     Grade(offline::GradeArgs),
     /// Add the reports that stored scans lack under the rubric in force
-    Regrade,
+    Regrade(regrade::RegradeArgs),
     /// Compare two scans: bundles, evidence, reports, or ids of stored scans
     Diff(offline::DiffArgs),
     /// List the checks of the catalogue
@@ -193,14 +195,16 @@ enum Command {
     Stop(stop::StopArgs),
     /// Go on with what was stopped, or with publishing
     Resume(stop::ResumeArgs),
-    /// Write what is known to files that others can read: NDJSON or CSV, with a manifest
+    /// Write what is published to files that others can read, with a manifest
     Export(export::ExportArgs),
     /// Copy the whole database to a file while it is in use, or examine such a copy
     Backup(backup::BackupArgs),
     /// Put a backup where the configuration has its database, which must be empty
     Restore(backup::RestoreArgs),
-    /// Bring the database schema up to date
-    Migrate(MigrateArgs),
+    /// Remove what is old now, as the nightly job does
+    Retention(retention::RetentionArgs),
+    /// Bring the database schema up to date, or say how far it is
+    Migrate(migrate::MigrateArgs),
     /// Simulated hosts on loopback in the proportions of the real world, for benchmarks
     #[command(hide = true)]
     Fleet(fleet::FleetArgs),
@@ -224,13 +228,6 @@ enum ConfigAction {
         #[arg(long)]
         origin: bool,
     },
-}
-
-#[derive(Debug, Args)]
-struct MigrateArgs {
-    /// List what would be applied, and change nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// When to colour.
@@ -361,9 +358,9 @@ async fn run(cli: Cli) -> Outcome {
             let settings = settings(cli.config.as_deref())?;
             import::run(args, settings).await
         }
-        Command::Regrade => {
+        Command::Regrade(args) => {
             let settings = settings(cli.config.as_deref())?;
-            regrade::run(&settings).await
+            regrade::run(args, &settings).await
         }
         Command::Export(args) => {
             let settings = settings(cli.config.as_deref())?;
@@ -384,9 +381,13 @@ async fn run(cli: Cli) -> Outcome {
         }
         Command::Health(args) => health::run(args).await,
         Command::Fleet(args) => fleet::run(args).await,
+        Command::Retention(args) => {
+            let settings = settings(cli.config.as_deref())?;
+            retention::run(&args, &settings).await
+        }
         Command::Migrate(args) => {
             let settings = settings(cli.config.as_deref())?;
-            migrate(&args, &settings).await
+            migrate::run(&args, &settings).await
         }
     }
 }
@@ -419,25 +420,6 @@ fn log(telemetry: &Telemetry) {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-}
-
-async fn migrate(args: &MigrateArgs, settings: &Settings) -> Outcome {
-    let store = store::Store::open(&settings.store.url).await?;
-    let pending = store.migrations_pending().await?;
-    for name in &pending {
-        put(&format!("{name}\n"))?;
-    }
-    if args.dry_run {
-        tell(format_args!(
-            "{} migrations would be applied.",
-            pending.len()
-        ));
-    } else {
-        store.migrate().await?;
-        tell(format_args!("{} migrations applied.", pending.len()));
-    }
-    store.close().await;
-    Ok(Exit::Done)
 }
 
 /// Opens the store and brings it up to date, as the configuration says.
