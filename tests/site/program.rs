@@ -9,6 +9,7 @@ mod exits;
 mod faults;
 mod gates;
 mod keeping;
+mod killing;
 mod naming;
 mod report;
 mod scanning;

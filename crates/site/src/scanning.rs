@@ -95,6 +95,9 @@ fn rates(settings: &Settings) -> Rates {
         as_per_day: Some(policy.as_per_day),
         site_per_day: Some(policy.operator_per_day),
         private_as_public: policy.pace_private,
+        hold: Rates::default().hold.min(Duration::from_millis(
+            settings.schedule.lease.0.unsigned_abs(),
+        )),
         ..Rates::default()
     }
 }

@@ -15,6 +15,7 @@ pub mod world;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -24,6 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -59,6 +61,8 @@ pub struct Fleet {
 /// A request that reached the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// Time since the fleet started.
+    pub at: Duration,
     /// Host asked for.
     pub host: String,
     /// Method.
@@ -232,6 +236,7 @@ async fn accept(
     fetch: fetch::Fetch,
     mut stopped: watch::Receiver<()>,
 ) {
+    let began = crate::net::instant();
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -253,7 +258,7 @@ async fn accept(
             };
             let service = service_fn(move |request| {
                 let (world, seen, fetch) = (Arc::clone(&world), Arc::clone(&seen), fetch.clone());
-                async move { Ok::<_, Infallible>(answer(&world, &seen, &fetch, request).await) }
+                async move { Ok::<_, Infallible>(answer(&world, &seen, began, &fetch, request).await) }
             });
             let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
             let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -270,6 +275,7 @@ type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 async fn answer(
     world: &RwLock<World>,
     seen: &Mutex<Vec<Seen>>,
+    began: Instant,
     fetch: &fetch::Fetch,
     request: hyper::Request<Incoming>,
 ) -> hyper::Response<Body> {
@@ -277,6 +283,7 @@ async fn answer(
     seen.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(Seen {
+            at: began.elapsed(),
             host: asked.host.clone(),
             method: asked.method.clone(),
             path: match &asked.query {

@@ -57,6 +57,8 @@ pub struct Rates {
     pub site_per_day: Option<u32>,
     /// Private and loopback hosts are held to the limits of public ones: for rehearsals.
     pub private_as_public: bool,
+    /// For how long a host is held by a process that died while asking it.
+    pub hold: Duration,
 }
 
 impl Default for Rates {
@@ -74,6 +76,7 @@ impl Default for Rates {
             as_per_day: Some(500),
             site_per_day: Some(2_000),
             private_as_public: false,
+            hold: HOLD,
         }
     }
 }
@@ -443,7 +446,7 @@ impl Pace {
             places: limit(places.map(|places| places.max(2))),
             operator_per_day: limit(self.rates.site_per_day),
             as_per_day: limit(self.rates.as_per_day),
-            hold_ms: i64::try_from(HOLD.as_millis()).unwrap_or(i64::MAX),
+            hold_ms: i64::try_from(self.rates.hold.as_millis()).unwrap_or(i64::MAX),
         };
         let mut pause = AGAIN.0;
         loop {
