@@ -21,6 +21,7 @@ mod grammar;
 mod handshakes;
 mod hostile;
 mod inward;
+mod limits;
 mod mutants;
 mod names;
 mod oracle;

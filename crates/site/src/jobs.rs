@@ -242,6 +242,7 @@ async fn retention(
     now: Millis,
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<String> {
+    store.sweep_hosts(now).await?;
     let done = store.retain(&RetentionPlan::at(now), stop).await?;
     Ok(format!(
         "{} scans without addresses, {} jobs forgotten, {} unreadable",

@@ -95,6 +95,7 @@ fn rates(settings: &Settings) -> Rates {
         as_per_day: Some(policy.as_per_day),
         site_per_day: Some(policy.operator_per_day),
         private_as_public: policy.pace_private,
+        per_site_of_all: crate::worker::limited(settings),
         hold: Rates::default().hold.min(Duration::from_millis(
             settings.schedule.lease.0.unsigned_abs(),
         )),
@@ -118,7 +119,7 @@ pub fn shared(
     let mut out = installed(settings, stop, listeners)?;
     let ledger = Arc::new(store.clone());
     out.pace = Arc::new(Pace::with_ledger(
-        rates(settings),
+        rates(settings).within(out.hard),
         ledger.clone(),
         Arc::new(SystemClock),
     ));

@@ -44,7 +44,7 @@ pub fn pace(settings: &Settings) -> Pace {
 
 /// Whether operators are limited already when scans are begun. Of private hosts the queue does
 /// not know that they are; the pace does.
-fn limited(settings: &Settings) -> bool {
+pub(crate) fn limited(settings: &Settings) -> bool {
     !settings.scan.allow_private || settings.policy.pace_private
 }
 

@@ -59,6 +59,9 @@ pub struct Rates {
     pub private_as_public: bool,
     /// For how long a host is held by a process that died while asking it.
     pub hold: Duration,
+    /// Hosts of one registrable domain at a time are counted over all processes of the ledger.
+    /// Only where scans leave a place to authorization servers: else these would wait for ever.
+    pub per_site_of_all: bool,
 }
 
 impl Default for Rates {
@@ -77,6 +80,7 @@ impl Default for Rates {
             site_per_day: Some(2_000),
             private_as_public: false,
             hold: HOLD,
+            per_site_of_all: true,
         }
     }
 }
@@ -443,7 +447,8 @@ impl Pace {
             operator: site_of(asking.host),
             role: asking.role,
             // The host of a scan and its authorization server need a place each.
-            places: limit(places.map(|places| places.max(2))),
+            places: limit(places.map(|places| places.max(2)))
+                .filter(|_| self.rates.per_site_of_all),
             operator_per_day: limit(self.rates.site_per_day),
             as_per_day: limit(self.rates.as_per_day),
             hold_ms: i64::try_from(self.rates.hold.as_millis()).unwrap_or(i64::MAX),
