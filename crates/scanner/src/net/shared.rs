@@ -134,7 +134,12 @@ impl SharedDocuments {
     fn shares(&self, purpose: Purpose, url: &str, endpoint: &str) -> bool {
         let document = matches!(
             purpose,
-            Purpose::AsMetadata(..) | Purpose::Jwks(_) | Purpose::PrmJwks | Purpose::Handshake(_)
+            Purpose::AsMetadata(..)
+                | Purpose::Jwks(_)
+                | Purpose::PrmJwks
+                | Purpose::CorsAsMetadata
+                | Purpose::CorsJwks
+                | Purpose::Handshake(_)
         );
         self.lifetime_ms > 0 && document && host_of(url) != host_of(endpoint)
     }
@@ -195,10 +200,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A document is known by its URL, whatever it was wanted for; a handshake also by its offer.
+/// A document is known by its URL, whatever it was wanted for; a handshake also by its offer, and
+/// what was asked as a client in a browser also by that.
 fn key(purpose: Purpose, url: &str) -> String {
     match purpose {
-        Purpose::Handshake(_) => format!("{} {url}", purpose.name()),
+        Purpose::Handshake(_) | Purpose::CorsAsMetadata | Purpose::CorsJwks => {
+            format!("{} {url}", purpose.name())
+        }
         _ => url.to_owned(),
     }
 }
