@@ -351,19 +351,31 @@ impl Search {
                 sql.push_bind(pattern.clone());
             }
             Self::Beginning(text) => {
-                sql.push("id FROM target f WHERE ");
-                push_beginning(sql, "f.", text);
+                // Each half is read from its index alone, and no further than is wanted to
+                // know that there is too much.
+                let end = format!("{text}{LAST}");
+                sql.push("id FROM (SELECT one.id FROM (SELECT h.id FROM target h WHERE h.host >= ");
+                sql.push_bind(text.clone()).push(" AND h.host < ");
+                sql.push_bind(end.clone())
+                    .push(" LIMIT ")
+                    .push(FEW_HITS + 1);
+                sql.push(") AS one UNION SELECT two.id FROM (SELECT n.id FROM target n WHERE n.name_key >= ");
+                sql.push_bind(text.clone()).push(" AND n.name_key < ");
+                sql.push_bind(end).push(" LIMIT ").push(FEW_HITS + 1);
+                sql.push(") AS two) AS f");
             }
         }
     }
 }
 
+/// The last character there is: it closes the range of texts that begin alike.
+const LAST: char = '\u{10ffff}';
+
 fn push_beginning<DB: Database>(sql: &mut QueryBuilder<DB>, table: &'static str, text: &str)
 where
     String: for<'q> Encode<'q, DB> + Type<DB>,
 {
-    // The last character there is closes the range of texts that begin alike.
-    let end = format!("{text}\u{10ffff}");
+    let end = format!("{text}{LAST}");
     for (before, column) in [("(((", "name_key"), (" OR ((", "host")] {
         sql.push(before).push(table).push(column).push(") >= ");
         sql.push_bind(text.to_owned()).push(" AND (");
