@@ -13,7 +13,7 @@ COPY config config
 RUN cargo build --release --locked --bin authdex && strip target/release/authdex
 
 FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --home-dir /data --create-home authdex
+RUN useradd --system --uid 10001 --home-dir /data --create-home authdex && install -d -o 10001 -g 10001 /exports
 COPY --from=build /src/target/release/authdex /usr/local/bin/authdex
 USER 10001:10001
 WORKDIR /data

@@ -435,3 +435,30 @@ async fn the_site_offers_what_is_there() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_asked_for_it_is_left_out_at_once() {
+    let (kept, now) = web::filled().await;
+    let web = Web::new(kept, now, settings());
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).expect("a folder");
+        path
+    };
+    let told = |path: &Path| {
+        ["servers", "scans", "findings", "changes"].map(|kind| {
+            let text = std::fs::read_to_string(path.join(format!("{kind}.ndjson")));
+            text.expect("there").contains("wiki.demo.example")
+        })
+    };
+    exported(&web.store, &at("before"), Extent::Full).await;
+    assert_eq!(told(&folder.path().join("before")), [true; 4]);
+    web.store
+        .leave_out("wiki.demo.example", store::Way::Form, None, true, now)
+        .await
+        .expect("left out");
+    let manifest = exported(&web.store, &at("after"), Extent::Full).await;
+    assert_eq!(told(&folder.path().join("after")), [false; 4]);
+    assert_eq!(entry(&manifest, "servers.csv")["left_out"], "under 10");
+}

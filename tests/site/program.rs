@@ -1,5 +1,6 @@
 //! The program as its user meets it: the real binary, what it prints where, and how it ends.
 
+mod archive;
 mod bundles;
 mod consented;
 mod credentialed;

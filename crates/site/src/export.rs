@@ -18,9 +18,12 @@ use clap::ValueEnum;
 use scanner::check::ProbeClass;
 use scanner::evidence::Depth;
 use scanner::report::{PublicationState, Report};
+use scanner::target::Target;
 use scanner::time::Millis;
 use serde_json::{Value, json};
-use store::{Page, ScanLine, ServerRow, Sort, Store, StoreError, StretchLine, TargetFilter};
+use store::{
+    LeftOut, Page, ScanLine, ServerRow, Sort, Store, StoreError, StretchLine, TargetFilter,
+};
 
 use crate::api::v1::scans::{blanked, public};
 
@@ -114,6 +117,7 @@ pub struct Walk<'a> {
     shown: bool,
     place: Place,
     remembered: HashMap<String, bool>,
+    hidden: LeftOut,
     left_out: u64,
 }
 
@@ -137,6 +141,7 @@ impl<'a> Walk<'a> {
                 Kind::Findings | Kind::Changes | Kind::Evidence => Place::Number(0),
             },
             remembered: HashMap::new(),
+            hidden: LeftOut::default(),
             left_out: 0,
         }
     }
@@ -148,6 +153,14 @@ impl<'a> Walk<'a> {
             shown: true,
             ..Self::new(store, kind, None)
         }
+    }
+
+    /// The same without hosts that asked that nothing is shown of them, whose data may still
+    /// wait for removal.
+    #[must_use]
+    pub fn without(mut self, hidden: LeftOut) -> Self {
+        self.hidden = hidden;
+        self
     }
 
     /// Records that were left out because they are not published.
@@ -162,6 +175,20 @@ impl<'a> Walk<'a> {
     ///
     /// If the database fails, or what is stored is damaged.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
+        let Some(mut page) = self.page().await? else {
+            return Ok(None);
+        };
+        let place = self.kind.columns().iter().position(|one| one.name == "url");
+        let before = page.len();
+        page.retain(|record| {
+            let url = place.and_then(|place| record[place].as_str());
+            !url.is_some_and(|url| self.hidden.hides(&Target::of(url).host()))
+        });
+        self.left_out += (before - page.len()) as u64;
+        Ok(Some(page))
+    }
+
+    async fn page(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
         match std::mem::replace(&mut self.place, Place::End) {
             Place::End => Ok(None),
             Place::Text(after) if self.kind == Kind::Servers => self.servers(after).await.map(Some),

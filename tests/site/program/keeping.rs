@@ -26,19 +26,19 @@ on_both_engines!(
     a_killed_regrade_is_gone_on_with,
 );
 
-fn command(folder: &Path, db: &str, arguments: &[&str]) -> std::process::Command {
+pub(super) fn command(folder: &Path, db: &str, arguments: &[&str]) -> std::process::Command {
     let mut command = authdex(folder);
     command.args(arguments).env("DATABASE_URL", db);
     command
 }
 
-fn run(folder: &Path, db: &str, arguments: &[&str]) -> Ran {
+pub(super) fn run(folder: &Path, db: &str, arguments: &[&str]) -> Ran {
     let output = command(folder, db, arguments).output();
     output.expect("it starts").into()
 }
 
 /// Files one scan of a server; `change` may alter the report before.
-async fn file(
+pub(super) async fn file(
     store: &Store,
     name: &str,
     sample: &Sample,
@@ -73,7 +73,7 @@ async fn file(
     scan
 }
 
-async fn filled(store: &Store, servers: usize) -> Vec<String> {
+pub(super) async fn filled(store: &Store, servers: usize) -> Vec<String> {
     let mut scans = Vec::new();
     for n in 0..servers {
         let sample = Sample::oauth(&format!("https://s{n}.example/mcp"));

@@ -83,13 +83,15 @@ pub(super) async fn run(mut args: ExportArgs, settings: &Settings) -> Outcome {
 
 async fn onto_output(args: &ExportArgs, store: &Store) -> Outcome {
     let form = args.format[0];
+    let hidden = store.left_out(SystemClock.now()).await?;
     for kind in &args.kind {
         put(&form.head(*kind))?;
         let mut walk = if args.today {
             Walk::of_today(store, *kind)
         } else {
             Walk::new(store, *kind, args.since)
-        };
+        }
+        .without(hidden.clone());
         while let Some(page) = walk.next().await? {
             let lines: String = page.iter().map(|record| form.line(*kind, record)).collect();
             put(&lines)?;

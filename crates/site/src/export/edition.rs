@@ -80,6 +80,7 @@ pub async fn write(
     stop: &watch::Receiver<bool>,
     tell: &(dyn Fn(&str) + Sync),
 ) -> Result<Value, ExportError> {
+    let hidden = store.left_out(wanted.now).await?;
     let mut files = Vec::new();
     let database = folder.join(tables::FILE);
     let kinds = tables::kinds(wanted.kinds);
@@ -103,7 +104,8 @@ pub async fn write(
             Extent::Full => Walk::new(store, kind, None),
             Extent::Since(since) => Walk::new(store, kind, Some(since)),
             Extent::Today => Walk::of_today(store, kind),
-        };
+        }
+        .without(hidden.clone());
         let (mut rows, mut told) = (0_u64, 0);
         while let Some(page) = walk.next().await? {
             if *stop.borrow() {
