@@ -16,6 +16,7 @@ mod bodies;
 mod certificates;
 mod consented;
 mod corpus;
+mod courtesy;
 mod eras;
 mod grammar;
 mod handshakes;

@@ -20,6 +20,7 @@ mod rehearsal;
 
 mod accuracy;
 mod api;
+mod citizen;
 mod consented;
 mod crowd;
 mod described;

@@ -21,7 +21,7 @@ async fn empty() -> Web {
     Web::new(sample::empty().await, sample::START, settings())
 }
 
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 15] = [
     "/",
     "/servers",
     "/changes",
@@ -33,6 +33,8 @@ const FIXED: [&str; 13] = [
     "/methodology",
     "/policy",
     "/docs/api",
+    "/meter",
+    "/opt-out",
     "/submit",
     "/_components",
 ];

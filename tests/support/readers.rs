@@ -21,9 +21,10 @@ use url::Url;
 pub(crate) type Reader = fn(&[u8]);
 
 /// Every reader of the pure part, by the name of its fuzz target.
-pub(crate) const READERS: [(&str, Reader); 17] = [
+pub(crate) const READERS: [(&str, Reader); 18] = [
     ("challenge", challenge),
     ("json", json),
+    ("robots", robots),
     ("sse", sse),
     ("rpc", rpc),
     ("prm", prm),
@@ -432,4 +433,32 @@ fn sound(report: &Report) {
     let grade = &report.grade;
     assert!(grade.letter.is_none() || grade.badge.is_none());
     assert!(!report.class.graded() || grade.letter.is_some() || grade.badge.is_some());
+}
+
+/// robots.txt: what is kept is bounded, reads back the same, and answers for any path.
+pub(crate) fn robots(bytes: &[u8]) {
+    let read = scanner::robots::Robots::parse(bytes);
+    for group in [&read.ours, &read.everybody].into_iter().flatten() {
+        let size: usize = group.rules.iter().map(|rule| rule.pattern.len()).sum();
+        assert!(group.rules.len() <= 2_000 && size <= 64 * 1024);
+        assert!(group.rules.iter().all(|rule| rule.pattern.is_ascii()));
+        assert!(group.allows("/robots.txt"));
+    }
+    let kept = serde_json::to_string(&read).expect("JSON");
+    let again: scanner::robots::Robots = serde_json::from_str(&kept).expect("what was written");
+    assert_eq!(again, read);
+    let text = String::from_utf8_lossy(bytes);
+    for path in [
+        "/",
+        "/mcp",
+        &format!("/{}", text.chars().take(200).collect::<String>()),
+    ] {
+        assert_eq!(again.lets_us(path), read.lets_us(path));
+        if read.ours.is_some() {
+            assert_eq!(read.lets_us(path), read.lets_a_crawler(path));
+        } else {
+            assert!(read.lets_us(path));
+        }
+    }
+    assert!(scanner::robots::Robots::default().lets_a_crawler("/"));
 }

@@ -13,7 +13,7 @@ use scanner::time::Clock;
 use store::Store;
 
 pub use account::{Accounted, tally};
-pub use chores::{PROOF_MS, chores, every_so_often};
+pub use chores::{PROOF_MS, chores, every_so_often, look};
 pub use courtesy::Remembering;
 
 use crate::config::{Mode, Settings};

@@ -48,6 +48,7 @@ pub struct LeftOut {
     key: Vec<u8>,
     hashes: HashSet<Vec<u8>>,
     hidden: HashSet<Vec<u8>>,
+    for_good: HashSet<Vec<u8>>,
 }
 
 impl LeftOut {
@@ -61,6 +62,12 @@ impl LeftOut {
     #[must_use]
     pub fn hides(&self, host: &str) -> bool {
         !self.hidden.is_empty() && self.any(&self.hidden, host)
+    }
+
+    /// Whether a host, or one above it, proved that it wants to be left out for good.
+    #[must_use]
+    pub fn seals(&self, host: &str) -> bool {
+        !self.for_good.is_empty() && self.any(&self.for_good, host)
     }
 
     fn any(&self, hashes: &HashSet<Vec<u8>>, host: &str) -> bool {
@@ -154,21 +161,24 @@ impl Store {
     ///
     /// If the database fails.
     pub async fn left_out(&self, now: Millis) -> Result<LeftOut> {
-        const READ: &str = "SELECT hash, hidden FROM opt_out WHERE until = 0 OR until > $1";
-        let rows: Vec<(Vec<u8>, i64)> =
+        const READ: &str = "SELECT hash, hidden, until FROM opt_out WHERE until = 0 OR until > $1";
+        let rows: Vec<(Vec<u8>, i64, i64)> =
             on!(self.db, pool => sqlx::query_as(READ).bind(now.0).fetch_all(pool).await)
                 .map_err(during(DOING))?;
         if rows.is_empty() {
             return Ok(LeftOut::default());
         }
+        let of = |wanted: fn(i64, i64) -> bool| {
+            rows.iter()
+                .filter(|(_, hidden, until)| wanted(*hidden, *until))
+                .map(|(hash, ..)| hash.clone())
+                .collect()
+        };
         Ok(LeftOut {
             key: self.key().await?,
-            hidden: rows
-                .iter()
-                .filter(|(_, hidden)| *hidden != 0)
-                .map(|(hash, _)| hash.clone())
-                .collect(),
-            hashes: rows.into_iter().map(|(hash, _)| hash).collect(),
+            hidden: of(|hidden, _| hidden != 0),
+            for_good: of(|_, until| until == 0),
+            hashes: of(|_, _| true),
         })
     }
 

@@ -65,6 +65,9 @@ impl Store {
             if source != SUBMISSION {
                 stated.retain(|_, one| !left_out.hides(&one.host));
             }
+            if stated.is_empty() {
+                continue;
+            }
             let done = self
                 .import(&source, &stated, now)
                 .await

@@ -166,7 +166,7 @@ impl<'s> Client<'s> {
             }
             exchange.asked.headers = self.recorded(&self.sending(ask, &url, None));
         })?;
-        self.may_ask(&url, &door, hello).await?;
+        self.may_ask(&url, &door, hello || plaintext).await?;
         let turn = self.turn(ask, &door).await?;
         // Somebody may have asked to be left out while this one waited.
         if self.is_barred(&url) {

@@ -53,6 +53,11 @@ pub trait Courtesy: Send + Sync {
     /// resolved and again before each request, so it must be quick.
     fn barred(&self, host: &str) -> bool;
 
+    /// Whether a host is left out for good, so that not even a proof is looked for in its file.
+    fn sealed(&self, host: &str) -> bool {
+        self.barred(host)
+    }
+
     /// Whether robots.txt of this host yields: its owner proved to run it, or the operator does.
     fn owned(&self, host: &str) -> bool;
 
@@ -170,6 +175,8 @@ pub(super) struct Entry {
     pub(super) refused: Option<Stopped>,
     /// Requests to the endpoint's host.
     pub(super) asked: u32,
+    /// Further hosts may be asked for their robots.txt, too.
+    pub(super) minded: bool,
 }
 
 /// Whether a text record or a line of a file is an opt-out.
@@ -245,6 +252,7 @@ impl Client<'_> {
         if door.place == Place::Private && !courtesy.minds_private() {
             return entry;
         }
+        entry.minded = true;
         let key = origin_key(&url);
         let (mut manners, mut news) = match self.fresh(courtesy, &key).await {
             Some(manners) => (manners, false),
@@ -285,7 +293,8 @@ impl Client<'_> {
         }
         let key = origin_key(url);
         let cell = self.heard.cell(&key).await;
-        // Over a handshake nothing is asked, so it is no reason to ask for a file.
+        // Over a handshake nothing is asked, and port 80 gets its one probe alone: neither is a
+        // reason to ask for a file.
         if quiet && cell.get().is_none() {
             return Ok(());
         }
@@ -313,6 +322,15 @@ impl Client<'_> {
         courtesy
             .zip(host)
             .is_some_and(|(courtesy, host)| courtesy.barred(&host))
+    }
+
+    /// Whether the host of this URL is left out for good.
+    pub(super) fn is_sealed(&self, url: &Url) -> bool {
+        let courtesy = self.settings.courtesy.as_deref();
+        let host = doors::host_and_port(url).map(|(host, _)| host);
+        courtesy
+            .zip(host)
+            .is_some_and(|(courtesy, host)| courtesy.sealed(&host))
     }
 
     async fn fresh(&self, courtesy: &dyn Courtesy, key: &str) -> Option<Manners> {

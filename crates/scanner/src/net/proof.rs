@@ -53,8 +53,8 @@ impl NetScanner {
                 n => format!("none of the {n} text records {name} is the token's"),
             });
         }
-        if client.is_barred(&url) {
-            looked.push("the host is left out, so its file is not asked for".into());
+        if client.is_sealed(&url) {
+            looked.push("the host is left out for good, so its file is not asked for".into());
             return Err(looked.join("; "));
         }
         match client.doors.to(&url, false).await {

@@ -100,7 +100,7 @@ impl<'s> Run<'s> {
             return None;
         }
         limits.endpoint_requests = limits.endpoint_requests.saturating_sub(entry.asked);
-        if self.shared.settings.courtesy.is_some() {
+        if entry.minded {
             // Each further host may have been asked for its robots.txt.
             limits.as_requests = limits.as_requests.saturating_sub(FILES);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scanner::net::NetScanner;
+use scanner::net::{Found, NetScanner};
 use scanner::time::{Clock, Millis};
 use store::ids::Kind;
 use store::{Claim, Errand, Sent, Store, Way};
@@ -57,7 +57,7 @@ pub async fn chores(
 ) -> store::Result<()> {
     courtesy.refresh().await?;
     for claim in store.wanted_proofs(PROOFS).await? {
-        look(store, scanner, courtesy, clock, &claim).await?;
+        let _ = look(store, scanner, courtesy, clock, &claim).await?;
     }
     let now = clock.now();
     for server in store.deeper_ready(now).await? {
@@ -75,13 +75,17 @@ pub async fn chores(
 }
 
 /// Looks at a host for a claim's token, and does what the person wanted once it is there.
-async fn look(
+///
+/// # Errors
+///
+/// If the database fails. What was not found is an answer, in a sentence.
+pub async fn look(
     store: &Store,
     scanner: &NetScanner,
     courtesy: &Remembering,
     clock: &dyn Clock,
     claim: &Claim,
-) -> store::Result<()> {
+) -> store::Result<Result<Found, String>> {
     let id = Kind::Scan.fresh(clock.now());
     let found = scanner.prove(&claim.host, &claim.token, &id).await;
     let now = clock.now();
@@ -115,7 +119,8 @@ async fn look(
     if found.is_ok() && claim.leave > 0 {
         leave(store, claim, now).await?;
     }
-    courtesy.refresh().await
+    courtesy.refresh().await?;
+    Ok(found)
 }
 
 async fn leave(store: &Store, claim: &Claim, now: Millis) -> store::Result<()> {

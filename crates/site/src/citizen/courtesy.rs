@@ -157,6 +157,10 @@ impl Courtesy for Remembering {
         self.read(|known| known.left_out.covers(host))
     }
 
+    fn sealed(&self, host: &str) -> bool {
+        self.read(|known| known.left_out.seals(host))
+    }
+
     fn owned(&self, host: &str) -> bool {
         self.operator
             .iter()

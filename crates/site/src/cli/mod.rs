@@ -19,6 +19,7 @@ mod offline;
 mod owner;
 mod printing;
 mod profiles;
+mod prove;
 mod regrade;
 mod retention;
 mod scan;
@@ -187,6 +188,8 @@ enum Command {
     Profiles(profiles::ProfilesArgs),
     /// How often the checks are right: verdicts over a corpus of labelled evidence
     Accuracy(accuracy::AccuracyArgs),
+    /// Prove that you run a host: a token, then a look at the host for it
+    Prove(prove::ProveArgs),
     /// A sample fleet on loopback, scanned, changed, scanned again, and the site that shows it
     Demo(demo::DemoArgs),
     /// Check or print the configuration
@@ -329,6 +332,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Explain(args) => catalogue::explain(&args),
         Command::Profiles(args) => profiles::run(&args),
         Command::Accuracy(args) => accuracy::accuracy(&args),
+        Command::Prove(args) => prove::run(args, settings(cli.config.as_deref())?).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Config(ConfigArgs {
             action: ConfigAction::Print { origin },

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use scanner::evidence::{Depth, Evidence, Exchange, Failure, Purpose};
 use scanner::grade::grade;
 use scanner::net::{
-    EndpointHeader, Guard, NetScanner, Observer, Pace, Rates, Settings as NetSettings,
+    EndpointHeader, Fleeting, Guard, NetScanner, Observer, Pace, Rates, Settings as NetSettings,
 };
 use scanner::rubric;
 use scanner::scan::Scan as _;
@@ -338,6 +338,10 @@ fn net_settings(
         rates.private = Duration::from_secs(1) / rate;
     }
     out.pace = Arc::new(Pace::new(rates).owning(args.owned.iter().cloned()));
+    // What a public host says to us by name is obeyed by whoever runs this, too.
+    out.courtesy = Some(Arc::new(Fleeting {
+        owned: args.owned.clone(),
+    }));
     out.connect_to = scanning::connect_to(&args.connect_to)?;
     if let Some(path) = &args.ca_bundle {
         out.extra_roots = scanning::ca_bundle(path)?;

@@ -7,7 +7,7 @@ use scanner::hard::Hard;
 use super::{ConfigError, Mode, ScanDepth, Settings};
 
 /// A limit on one number: key, value, least, most in public mode, most in private mode.
-type Row = (&'static str, i64, i64, i64, i64);
+pub(super) type Row = (&'static str, i64, i64, i64, i64);
 
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     let public = settings.instance.mode == Mode::Public;
@@ -127,7 +127,7 @@ fn texts(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn rows(settings: &Settings) -> Vec<Row> {
+pub(super) fn rows(settings: &Settings) -> Vec<Row> {
     let policy = &settings.policy;
     let n = i64::from;
     let (open, own) = (Hard::PUBLIC, Hard::PRIVATE);

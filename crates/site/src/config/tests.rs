@@ -124,6 +124,56 @@ fn a_public_instance_keeps_its_limits() {
     assert!(said.contains("instance.contact"), "{said}");
 }
 
+/// Key, value and limit are named, for every number and in both modes.
+#[test]
+fn no_number_of_the_policy_exceeds_its_hard_limit() {
+    let public = "[instance]\nmode = \"public\"\ncontact = \"a@example.org\"\npublic_url = \"https://index.example.org\"\n";
+    let defaults = Settings::from_layers(None, &[]).expect("the defaults load");
+    let mut tried = 0;
+    for (key, _, least, most_public, most_private) in super::limits::rows(&defaults) {
+        let Some(name) = key.strip_prefix("policy.") else {
+            continue;
+        };
+        for (base, most, mode) in [
+            (public, most_public, "public"),
+            ("", most_private, "private"),
+        ] {
+            for value in [least - 1, most.saturating_add(1)] {
+                // What no number can exceed has no limit on that side.
+                if value < 0 || value > i64::from(u32::MAX) {
+                    continue;
+                }
+                let written = match name {
+                    // Zero is no limit at all, which a public instance may not have either.
+                    "on_request_per_day" if value == 0 => continue,
+                    "on_request_per_day" => format!("\"{value}\""),
+                    _ => value.to_string(),
+                };
+                let said = load(&format!("{base}[policy]\n{name} = {written}\n"))
+                    .expect_err(&format!("{name} = {value} in {mode} mode"));
+                assert!(said.contains(key), "{said}");
+                assert!(said.contains(&value.to_string()), "{said}");
+                assert!(said.contains("hard limit of a"), "{said}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+    for (more, key) in [
+        ("as_cache = \"30m\"", "policy.as_cache"),
+        ("stale_after = \"61d\"", "policy.stale_after"),
+        ("robots = false", "policy.robots"),
+        ("on_request_per_day = \"0\"", "policy.on_request_per_day"),
+        (
+            "retry_delays = [\"5s\", \"5s\", \"5s\"]",
+            "policy.retry_delays",
+        ),
+    ] {
+        let said = load(&format!("{public}[policy]\n{more}\n")).expect_err("refused");
+        assert!(said.contains(key), "{said}");
+    }
+}
+
 #[test]
 fn the_environment_wins_over_the_file() {
     let folder = tempfile::tempdir().expect("a folder");

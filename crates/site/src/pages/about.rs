@@ -80,6 +80,7 @@ struct Policy {
     host: String,
     from: Option<String>,
     robots: bool,
+    named: bool,
     public: bool,
     limits: Vec<(&'static str, String, String)>,
 }
@@ -110,6 +111,7 @@ pub(crate) async fn policy(
         host: settings.absolute("/policy"),
         from: settings.from.clone(),
         robots: settings.robots,
+        named: settings.public_url.is_some() && settings.contact.is_some(),
         public: settings.public,
         limits: limits(settings),
     })
