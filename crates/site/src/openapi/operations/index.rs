@@ -180,6 +180,7 @@ pub(super) const ALL: &[Operation] = &[
         )],
         Keeping::Minute,
     ),
+    plain(
         "/api/v1/meter",
         "getMeter",
         "Service",
