@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use scanner::target::Target;
 use scanner::time::{Millis, SystemClock};
+use sqlx::{Connection as _, PgConnection};
 use store::ids::Kind;
 use store::{Filing, NewListing, Page, Store};
 
@@ -300,26 +301,37 @@ async fn leased(store: &Store, most: usize) -> Vec<(store::TargetId, String)> {
 
 // --- leases ---------------------------------------------------------------------------------
 
-/// CPU of all processes of the database that this process can see, besides its own.
-fn postgres_cpu() -> f64 {
-    let mut ms = 0;
+/// CPU of all processes of the database server, milliseconds; 0 on SQLite.
+async fn database_cpu(url: &str) -> f64 {
+    if url.starts_with("sqlite") {
+        return 0.0;
+    }
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let (own,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    // Fields of /proc/PID/stat from the third on: state, parent, …
+    let fields = |pid: &str| -> Vec<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields = after.split_whitespace().skip(1);
+        fields.map(|field| field.parse().unwrap_or(0)).collect()
+    };
+    let server = fields(&own.to_string()).first().copied().unwrap_or(0);
+    let mut ticks = 0;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        if stat.contains("(postgres)") {
-            let after = stat.rsplit(')').next().unwrap_or_default();
-            let fields: Vec<u64> = after
-                .split_whitespace()
-                .skip(11)
-                .take(4)
-                .filter_map(|field| field.parse().ok())
-                .collect();
-            // With those of children that have ended, for the parent.
-            ms += fields.iter().sum::<u64>() * 10;
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        let fields = fields(&pid);
+        if pid == server.to_string() {
+            // Its own, and those of connections that have ended.
+            ticks += fields[10..14].iter().sum::<u64>();
+        } else if fields.first() == Some(&server) {
+            ticks += fields[10..12].iter().sum::<u64>();
         }
     }
-    ms as f64
+    connection.close().await.unwrap();
+    (ticks * 10) as f64
 }
 
 /// Leases and files with one worker and with sixteen, each with a store of its own as a process
@@ -342,9 +354,14 @@ pub(crate) async fn leases(url: &str) {
         store.make_all_due(now).await.unwrap();
         let mut stores = Vec::new();
         for _ in 0..workers {
-            stores.push(Store::open(url).await.unwrap());
+            // SQLite is for one process; workers of one process share its store.
+            stores.push(if url.starts_with("sqlite") {
+                store.clone()
+            } else {
+                Store::open(url).await.unwrap()
+            });
         }
-        let before = (postgres_cpu(), own_cpu());
+        let before = (database_cpu(url).await, own_cpu());
         let (done, spent): (Vec<(usize, f64)>, Measured) = measure(async {
             let mut tasks = tokio::task::JoinSet::new();
             for store in stores.clone() {
@@ -356,7 +373,7 @@ pub(crate) async fn leases(url: &str) {
         let filed: usize = done.iter().map(|(n, _)| n).sum();
         let judging: f64 = done.iter().map(|(_, ms)| ms).sum();
         let own = (own_cpu() - before.1).as_secs_f64() * 1e3;
-        let theirs = postgres_cpu() - before.0;
+        let theirs = database_cpu(url).await - before.0;
         let cost = (own - judging + theirs) / filed as f64;
         println!(
             "lease and file, {workers:>2} workers         {:>7.0}/s  {:.2} ms CPU each ({:.2} here, {:.2} in the database)",
@@ -366,8 +383,10 @@ pub(crate) async fn leases(url: &str) {
             theirs / filed as f64,
         );
         costs.push(cost);
-        for store in stores {
-            store.close().await;
+        if !url.starts_with("sqlite") {
+            for store in stores {
+                store.close().await;
+            }
         }
     }
     println!(
