@@ -18,6 +18,7 @@ mod imports;
 mod keeping;
 mod kit;
 mod lists;
+mod publishing;
 mod scheduling;
 mod schema;
 mod sightings;

@@ -2,6 +2,7 @@
 //! capped and lettered. Pure: equal evidence under one rubric gives an equal report.
 
 mod letters;
+mod overriding;
 mod resolve;
 mod supposing;
 
@@ -13,6 +14,7 @@ use crate::attribution::{attribute, product_of};
 use crate::check::Place;
 use crate::evidence::{Depth, Evidence, SCHEMA as EVIDENCE_SCHEMA};
 use crate::facts::Facts;
+use crate::publish::Overrides;
 use crate::report::{
     AuthorizationServer, EvidenceInfo, ExchangeIndex, Finding, FindingVerdict, Grade, OtherVerdict,
     Publication, Report, ReportTarget, Requests, SCHEMA, ScannerInfo,
@@ -27,10 +29,26 @@ pub use supposing::supposing;
 /// The report of one scan under a rubric.
 #[must_use]
 pub fn grade(evidence: &Evidence, rubric: &Rubric) -> Report {
+    grade_with(evidence, rubric, &Overrides::default())
+}
+
+/// The report as it is published: what was seen, but for the overrides that were written down
+/// with the publication.
+#[must_use]
+pub fn grade_with(evidence: &Evidence, rubric: &Rubric, overrides: &Overrides) -> Report {
+    let mut report = graded(evidence, rubric, overrides);
+    overriding::hide_letter(&mut report, overrides);
+    report
+}
+
+fn graded(evidence: &Evidence, rubric: &Rubric, overrides: &Overrides) -> Report {
     let facts = Facts::new(evidence);
     let columns: BTreeMap<Revision, Vec<Resolved>> = Revision::ALL
         .into_iter()
-        .map(|revision| (revision, resolve(&facts, revision)))
+        .map(|revision| {
+            let resolved = resolve::resolve_with(&facts, revision, overrides);
+            (revision, resolved)
+        })
         .collect();
     let grades: BTreeMap<Revision, Grade> = columns
         .iter()

@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod net;
 pub mod normalise;
 pub mod plan;
+pub mod publish;
 pub mod redact;
 pub mod report;
 pub mod robots;

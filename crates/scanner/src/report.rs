@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Level, Party, Place, ProbeClass, Severity};
 use crate::evidence::{Depth, ExchangeId, Stopped};
+use crate::publish::Overrides;
 use crate::spec::Revision;
 use crate::target::Listing;
 
@@ -426,6 +427,14 @@ pub struct Publication {
     pub confirmed_at: Option<String>,
     /// End of a hold, RFC 3339.
     pub until: Option<String>,
+    /// `confirming` while a first look waits for the second. Absent where there is nothing to
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the published grade leaves out or adds, so that it can be computed again from the
+    /// evidence. Absent if it says what was seen.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
 }
 
 impl Publication {
@@ -436,6 +445,8 @@ impl Publication {
             state: PublicationState::Local,
             confirmed_at: None,
             until: None,
+            reason: None,
+            overrides: Overrides::default(),
         }
     }
 }
@@ -448,6 +459,8 @@ pub enum PublicationState {
     Published,
     /// Waiting.
     Held,
+    /// Outvoted by later scans.
+    NotReproduced,
     /// Reachable by id only.
     Unlisted,
     /// Command line.

@@ -3,12 +3,14 @@
 
 mod layers;
 mod limits;
+mod sections;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 pub use layers::{Origin, printed, reference};
+pub use sections::{Guard, Publication};
 
 use crate::export::Form;
 use crate::settings::SiteSettings;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Whether we are well, and who says stop.
     pub guard: Guard,
+    /// When what is seen is shown.
+    pub publication: Publication,
     /// What others may download.
     pub exports: Exports,
     /// Where servers are found.
@@ -255,18 +259,6 @@ pub struct Policy {
     pub on_request_per_day_proved: u32,
     /// Obey robots.txt and opt-outs.
     pub robots: bool,
-}
-
-/// `[guard]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guard {
-    /// URLs that are known to be up.
-    pub beacons: Vec<String>,
-    /// Between two looks at them.
-    pub look_every: Span,
-    /// Stops everything while it exists, or `auto`.
-    pub stop_file: String,
 }
 
 /// `[schedule]`

@@ -101,7 +101,7 @@ impl Store {
     ) -> Result<Vec<ScanLine>> {
         const READ: &str = "SELECT s.id, s.at, r.first_scan, t.public_id, t.url, r.class, \
             r.letter, r.badge, r.score, r.rubric FROM scan s JOIN run r ON r.id = s.run \
-            JOIN target t ON t.id = r.target WHERE s.id > $1 AND s.at >= $2 \
+            JOIN target t ON t.id = r.target WHERE s.id > $1 AND s.at >= $2 AND r.standing = 0 \
             ORDER BY s.id LIMIT $3";
         let after = after.and_then(|scan| Kind::Scan.read(scan));
         let rows: Vec<Scan> = on!(self.db, pool => sqlx::query_as(READ)
@@ -144,7 +144,7 @@ impl Store {
     ) -> Result<Vec<StretchLine>> {
         const READ: &str = "SELECT r.id, t.public_id, t.url, r.first_scan, r.last_scan, \
             r.first_at, r.last_at, r.n FROM run r JOIN target t ON t.id = r.target \
-            WHERE r.id > $1 AND r.last_at >= $2 ORDER BY r.id LIMIT $3";
+            WHERE r.id > $1 AND r.last_at >= $2 AND r.standing = 0 ORDER BY r.id LIMIT $3";
         let rows: Vec<Stretch> = on!(self.db, pool => sqlx::query_as(READ)
             .bind(after)
             .bind(since.0)

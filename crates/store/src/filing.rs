@@ -4,9 +4,11 @@
 //! A scan that saw and was judged the same as the one before costs a counter in its run and a
 //! row with its id. Only what is new is compressed, compared and stored.
 
+use std::borrow::Cow;
+
 use scanner::diff::{self, Graded, Group};
 use scanner::evidence::{Evidence, Stopped};
-use scanner::report::Class;
+use scanner::report::{Class, Report};
 use scanner::surface;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +19,8 @@ use crate::due::NEVER;
 use crate::error::{Result, StoreError, during};
 use crate::hosts;
 use crate::ids;
+use crate::leases::Lane;
+use crate::publication::Settled;
 use crate::rows::{Filed, Filing};
 use crate::state::State;
 use crate::writer::{Change, News, Outcome, Prepared};
@@ -29,7 +33,12 @@ const SAMPLE_EXCHANGES: usize = 6;
 /// What is known of the target before the filing.
 #[derive(Debug, sqlx::FromRow)]
 struct Before {
+    public_id: Vec<u8>,
+    /// The stretch that is shown.
     run: Option<i64>,
+    /// The stretch that was seen last, if it is not shown.
+    seen: Option<i64>,
+    pending: i64,
     letter: Option<String>,
     badge: Option<String>,
     score: Option<i64>,
@@ -82,29 +91,51 @@ impl Store {
     }
 
     async fn prepare(&self, filing: &Filing<'_>, sparing: bool) -> Result<Prepared> {
-        let Filing {
-            evidence, report, ..
-        } = filing;
+        let evidence = filing.evidence;
         let scan = ids::Kind::Scan
             .read(&filing.scan)
             .ok_or_else(|| unstorable(format!("`{}` is no scan id", filing.scan)))?;
-        let surface = unhex(&report.evidence.surface_sha256)
+        let surface = unhex(&filing.report.evidence.surface_sha256)
             .ok_or_else(|| unstorable("the report has no digest of the surface".into()))?;
-        let checks: Vec<&str> = report
+        let checks: Vec<&str> = filing
+            .report
             .findings
             .iter()
             .map(|finding| finding.check.as_str())
             .collect();
         let ordinals = self.ordinals(&checks).await?;
-        let bits = codec::bits(&report.findings, &ordinals);
         let before = self.before(filing.target.0).await?;
-        let class = report.class.as_str();
-        let same = before.as_ref().is_some_and(|before| {
-            before.surface.as_deref() == Some(&surface[..])
-                && before.bits.as_deref() == Some(&bits[..])
-                && before.run_class.as_deref() == Some(class)
-                && before.rubric.as_deref() == Some(report.grade.rubric.as_str())
-        });
+        let same_as_before = |report: &Report, bits: &[u8]| {
+            before.as_ref().is_some_and(|before| {
+                before.pending == 0
+                    && before.surface.as_deref() == Some(&surface[..])
+                    && before.bits.as_deref() == Some(bits)
+                    && before.run_class.as_deref() == Some(report.class.as_str())
+                    && before.rubric.as_deref() == Some(report.grade.rubric.as_str())
+            })
+        };
+        let mut bits = codec::bits(&filing.report.findings, &ordinals);
+        let same = same_as_before(filing.report, &bits);
+        let settled = match &before {
+            Some(before) if !same => self.settled(filing, before).await?,
+            Some(_) | None => None,
+        };
+        let (report, settled) = match settled {
+            Some((report, settled)) => (Cow::Owned(report), Some(settled)),
+            None => (Cow::Borrowed(filing.report), None),
+        };
+        if settled.is_some() {
+            bits = codec::bits(&report.findings, &ordinals);
+        }
+        let again = settled
+            .as_ref()
+            .and_then(|settled| settled.publication.again);
+        let next_due = again.map_or(filing.next_due, |again| again.min(filing.next_due));
+        let lane = if again.is_some() {
+            Lane::Confirm
+        } else {
+            Lane::Scheduled
+        };
 
         let encoded = encode(evidence)?;
         let sample = evidence.exchanges.len() >= SAMPLE_EXCHANGES && report.class.graded();
@@ -115,14 +146,16 @@ impl Store {
         let news = if same && sparing {
             None
         } else {
-            Some(Box::new(self.news(filing, before.as_ref(), sample).await?))
+            let news = self.news(filing, before.as_ref(), (&report, settled), sample);
+            Some(Box::new(news.await?))
         };
         Ok(Prepared {
             target: filing.target.0,
             scan: scan.to_vec(),
             at: evidence.started.0,
             finished: filing.finished.0,
-            next_due: (filing.next_due != NEVER).then_some(filing.next_due.0),
+            next_due: (next_due != NEVER).then_some(next_due.0),
+            lane,
             lease_until: filing.lease_until.map(|until| until.0),
             left: filing.lease_until.and_then(|_| {
                 let host = hosts::host_of(&filing.evidence.target.url);
@@ -131,7 +164,7 @@ impl Store {
             fruitless: matches!(report.class, Class::Unreachable | Class::Blocked),
             refused: report.class == Class::Blocked || evidence.stopped == Stopped::RateLimited,
             surface: surface.to_vec(),
-            class: class.into(),
+            class: report.class.as_str().into(),
             rubric: report.grade.rubric.clone(),
             bits,
             ordinals,
@@ -141,34 +174,60 @@ impl Store {
     }
 
     async fn before(&self, target: i64) -> Result<Option<Before>> {
-        const READ: &str = "SELECT t.run, t.letter, t.badge, t.score, t.class, v.last_scan, \
-            r.surface, r.bits, r.class AS run_class, r.rubric \
-            FROM target t JOIN visit v ON v.target = t.id LEFT JOIN run r ON r.id = t.run \
-            WHERE t.id = $1";
+        const READ: &str = "SELECT t.public_id, t.run, t.seen, t.pending, t.letter, t.badge, \
+            t.score, t.class, v.last_scan, r.surface, r.bits, r.class AS run_class, r.rubric \
+            FROM target t JOIN visit v ON v.target = t.id \
+            LEFT JOIN run r ON r.id = COALESCE(t.seen, t.run) WHERE t.id = $1";
         on!(self.db, pool => sqlx::query_as(READ).bind(target).fetch_optional(pool).await)
             .map_err(during("reading a target"))
+    }
+
+    /// What becomes of a result by the rules of publishing, and the report with what they
+    /// change; `None` where nothing is held.
+    async fn settled(
+        &self,
+        filing: &Filing<'_>,
+        before: &Before,
+    ) -> Result<Option<(Report, Settled)>> {
+        let Some(rules) = self.rules_now().await? else {
+            return Ok(None);
+        };
+        let server = crate::servers::public(ids::Kind::Server, &before.public_id);
+        let found = (filing.evidence, filing.report);
+        let server = server.unwrap_or_default();
+        self.settle(&server, filing.target.0, before.run, found, &rules)
+            .await
+            .map(Some)
     }
 
     async fn news(
         &self,
         filing: &Filing<'_>,
         before: Option<&Before>,
+        (judged, settled): (&Report, Option<Settled>),
         sample: bool,
     ) -> Result<News> {
-        let report = serde_json::to_vec(filing.report)
+        let report = serde_json::to_vec(judged)
             .map_err(|error| unstorable(format!("its report: {error}")))?;
         self.codec
             .prepare(&self.db, Kind::Report, sample.then_some(&report[..]))
             .await?;
         let (hash, evidence) = self.base(filing)?;
-        let state = State::of(filing.evidence, filing.report);
+        let state = State::of(filing.evidence, judged);
+        let shown = settled.as_ref().is_none_or(Settled::published);
+        let change = if shown {
+            self.change(filing, before, (judged, &state)).await?
+        } else {
+            None
+        };
         Ok(News {
-            after_run: before.and_then(|before| before.run),
+            after_run: before.and_then(|before| before.seen.or(before.run)),
             hash,
             evidence,
             report: self.codec.pack(Kind::Report, &report)?,
-            change: self.change(filing, before, &state).await?,
+            change,
             state,
+            settled,
         })
     }
 
@@ -195,7 +254,7 @@ impl Store {
         &self,
         filing: &Filing<'_>,
         before: Option<&Before>,
-        state: &State,
+        (judged, state): (&Report, &State),
     ) -> Result<Option<Change>> {
         let after = state.shown().map(str::to_owned);
         let previous = before.and_then(|before| before.last_scan.clone());
@@ -209,7 +268,7 @@ impl Store {
                 previous_scan: None,
             }));
         };
-        let moved = self.moved(filing, &previous).await?;
+        let moved = self.moved(filing.evidence, judged, &previous).await?;
         let shown_before = before.letter.as_ref().or(before.badge.as_ref());
         let same = moved.checks.is_empty()
             && shown_before == after.as_ref()
@@ -217,9 +276,15 @@ impl Store {
         if same {
             return Ok(None);
         }
+        // What a first look masked was always there.
+        let unmasked = moved.unmasked;
         Ok(Some(Change {
-            kind: kind(before, state, &moved),
-            cause: moved.cause,
+            kind: if unmasked {
+                "changed"
+            } else {
+                kind(before, state, &moved)
+            },
+            cause: if unmasked { "first" } else { moved.cause },
             before: shown_before.cloned(),
             after,
             checks: serde_json::Value::from(moved.checks).to_string(),
@@ -228,30 +293,37 @@ impl Store {
     }
 
     /// Which verdicts moved since the previous scan, and who moved them.
-    async fn moved(&self, filing: &Filing<'_>, previous: &[u8]) -> Result<Moved> {
+    async fn moved(
+        &self,
+        evidence_now: &Evidence,
+        judged: &Report,
+        previous: &[u8],
+    ) -> Result<Moved> {
         let mut moved = Moved {
             cause: "server",
             checks: Vec::new(),
             better: 0,
             worse: 0,
+            unmasked: false,
         };
         let Some(previous) = crate::servers::public(ids::Kind::Scan, previous) else {
             return Ok(moved);
         };
-        let rubric = &filing.report.grade.rubric;
+        let rubric = &judged.grade.rubric;
         let evidence = self.evidence(&previous).await?;
         let report = self.report(&previous, Some(rubric)).await?;
         let (Some(evidence), Some(report)) = (evidence, report) else {
             moved.cause = "rubric";
             return Ok(moved);
         };
+        moved.unmasked = report.publication.overrides.letter.is_some();
         let before = Graded {
             evidence: &evidence,
             report: &report,
         };
         let after = Graded {
-            evidence: filing.evidence,
-            report: filing.report,
+            evidence: evidence_now,
+            report: judged,
         };
         let Ok(diff) = diff::between(before, after) else {
             moved.cause = "rubric";
@@ -278,6 +350,8 @@ struct Moved {
     checks: Vec<String>,
     better: usize,
     worse: usize,
+    /// What was shown before was a first look without its letter.
+    unmasked: bool,
 }
 
 /// What kind of change it is: reachability first, then the class, the letter, the verdicts,

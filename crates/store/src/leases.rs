@@ -428,7 +428,9 @@ async fn ask(
     macro_rules! read {
         ($lock:literal) => {
             concat!(
-                "SELECT v.target, v.lane, v.due, v.lease_until, v.checked_at, v.last_scan, ",
+                "SELECT v.target, v.lane, v.due, v.lease_until, ",
+                "CASE WHEN v.seen_at > v.checked_at THEN v.seen_at ELSE v.checked_at END ",
+                "AS checked_at, v.last_scan, ",
                 "v.asked_at, v.leased_at, v.tried_at, v.asked_day, v.asked_n ",
                 "FROM target t JOIN visit v ON v.target = t.id WHERE t.public_id = $1",
                 $lock
@@ -758,7 +760,7 @@ async fn leased(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Row>, sqlx::Error> {
             "SELECT t.id, t.public_id, t.url, v.host, t.listing, t.class, t.letter, v.failures, v.failing_since, \
              v.refusals, v.checked_at, t.changed_at, r.surface \
              FROM target t JOIN visit v ON v.target = t.id \
-             LEFT JOIN run r ON r.id = t.run WHERE t.id IN (",
+             LEFT JOIN run r ON r.id = COALESCE(t.seen, t.run) WHERE t.id IN (",
         );
         let mut list = sql.separated(", ");
         for id in ids {

@@ -31,6 +31,7 @@ mod lists;
 mod oversight;
 mod owners;
 mod pages;
+mod publication;
 mod regrade;
 mod removal;
 mod retention;
@@ -62,6 +63,7 @@ pub use leases::{Lane, LeaseAsk, Wishing};
 pub use left_out::{LeftOut, Way};
 pub use oversight::{Beacons, Look, Oversight};
 pub use owners::{Claim, Person, STATEMENT_CHARS, Statement};
+pub use publication::HeldRow;
 pub use regrade::{Grade, Mover, Regraded, Regrading, Tell, regrade, regrade_telling};
 pub use retention::{Removed, RetentionPlan};
 pub use rows::{
@@ -90,6 +92,7 @@ pub struct Store {
     holder: i64,
     holds: hosts::Holds,
     shares: Arc<leases::Shares>,
+    rules: Arc<RwLock<scanner::publish::Rules>>,
 }
 
 impl Store {
@@ -124,6 +127,7 @@ impl Store {
             holder: ids::holder(),
             holds: hosts::Holds::default(),
             shares: Arc::default(),
+            rules: Arc::new(RwLock::new(scanner::publish::Rules::open())),
         }
     }
 

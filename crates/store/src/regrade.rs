@@ -412,6 +412,8 @@ impl Store {
         let Some(evidence) = self.evidence(scan).await? else {
             return Ok(false);
         };
+        let overrides = self.overrides(&id).await?;
+        let report = &crate::publication::effective(&evidence, report, &overrides);
         let checks: Vec<&str> = report
             .findings
             .iter()

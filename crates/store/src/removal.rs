@@ -68,7 +68,7 @@ pub(crate) async fn delete(tx: &mut Tx, target: i64) -> Result<(), sqlx::Error> 
     const EVIDENCE: &str = "SELECT DISTINCT evidence FROM run WHERE target = $1";
     const ORPHAN: &str = "DELETE FROM evidence WHERE id = $1 \
         AND NOT EXISTS (SELECT 1 FROM run WHERE run.evidence = $1)";
-    const ROWS: [&str; 15] = [
+    const ROWS: [&str; 16] = [
         "UPDATE issuer SET servers = servers - 1 \
          WHERE id IN (SELECT issuer FROM target_issuer WHERE target = $1)",
         "DELETE FROM refusal WHERE target = $1",
@@ -82,6 +82,7 @@ pub(crate) async fn delete(tx: &mut Tx, target: i64) -> Result<(), sqlx::Error> 
         "DELETE FROM change WHERE target = $1",
         "DELETE FROM report WHERE run IN (SELECT id FROM run WHERE target = $1)",
         "DELETE FROM scan WHERE run IN (SELECT id FROM run WHERE target = $1)",
+        "DELETE FROM publication WHERE run IN (SELECT id FROM run WHERE target = $1)",
         "DELETE FROM run WHERE target = $1",
         "DELETE FROM visit WHERE target = $1",
         "DELETE FROM target WHERE id = $1",

@@ -148,8 +148,10 @@ pub struct ServerRow {
     pub changed_at: Option<Millis>,
     /// When the server became known.
     pub first_seen: Millis,
-    /// When it is due; `None` for never.
+    /// When it is due; `None` for never, and while a result is held.
     pub next_due: Option<Millis>,
+    /// A newer result is held back; it is decided upon at this time at the latest.
+    pub held_until: Option<Millis>,
     /// Number of scans filed.
     pub scans: i64,
     /// `queued`, `published`, or `failed` when scanning it was given up before the first report.

@@ -9,6 +9,7 @@ use crate::codec::{self, Kind, Packed};
 use crate::db::on;
 use crate::error::{Result, StoreError, during};
 use crate::ids;
+use crate::publication::{Record, record_columns};
 use crate::rows::{ChangedCheck, Page, Paged, RunRow, ScanRow};
 use crate::schema::Ordinals;
 use crate::servers::{self, public, word};
@@ -66,6 +67,16 @@ impl Run {
     }
 }
 
+/// A report with what is to be said of its publication.
+#[derive(sqlx::FromRow)]
+struct Judged {
+    at: i64,
+    dictionary: Option<i64>,
+    bytes: Vec<u8>,
+    #[sqlx(flatten)]
+    record: Record,
+}
+
 impl Store {
     /// Stretches of equal scans of a server, newest first; empty if there is no such server.
     ///
@@ -76,7 +87,7 @@ impl Store {
         const READ: &str = "SELECT r.id, r.first_scan, r.last_scan, r.first_at, r.last_at, r.n, \
             r.rubric, r.class, r.letter, r.badge, r.score, r.cap_check, r.bits \
             FROM run r WHERE r.target = (SELECT t.id FROM target t WHERE t.public_id = $1) \
-            AND r.id < $2 ORDER BY r.id DESC LIMIT $3";
+            AND r.standing = 0 AND r.id < $2 ORDER BY r.id DESC LIMIT $3";
         let below = match page.after.as_deref() {
             Some(text) => text
                 .strip_prefix('r')
@@ -112,7 +123,7 @@ impl Store {
         })
     }
 
-    /// One scan, or `None`.
+    /// One scan, or `None` if there is none, or it is held.
     ///
     /// # Errors
     ///
@@ -120,7 +131,7 @@ impl Store {
     pub async fn scan(&self, id: &str) -> Result<Option<ScanRow>> {
         const READ: &str = "SELECT r.target, s.at, r.first_scan, (SELECT o.rubric FROM report o \
             WHERE o.run = r.id ORDER BY o.graded_at, o.rubric LIMIT 1) AS rubric \
-            FROM scan s JOIN run r ON r.id = s.run WHERE s.id = $1";
+            FROM scan s JOIN run r ON r.id = s.run WHERE s.id = $1 AND r.standing IN (0, 2)";
         let Some(bytes) = ids::Kind::Scan.read(id) else {
             return Ok(None);
         };
@@ -204,16 +215,23 @@ impl Store {
     ///
     /// If the database fails, or what is stored is damaged.
     pub async fn report(&self, scan: &str, rubric: Option<&str>) -> Result<Option<Report>> {
-        const NEWEST: &str = "SELECT s.at, o.dictionary, o.bytes FROM scan s \
-            JOIN report o ON o.run = s.run WHERE s.id = $1 \
-            ORDER BY o.graded_at DESC, o.rubric DESC LIMIT 1";
-        const ONE: &str = "SELECT s.at, o.dictionary, o.bytes FROM scan s \
-            JOIN report o ON o.run = s.run WHERE s.id = $1 AND o.rubric = $2";
-        type Row = (i64, Option<i64>, Vec<u8>);
+        const NEWEST: &str = concat!(
+            "SELECT s.at, o.dictionary, o.bytes, ",
+            record_columns!(),
+            " FROM scan s JOIN run r ON r.id = s.run JOIN report o ON o.run = s.run \
+             LEFT JOIN publication p ON p.run = r.id WHERE s.id = $1 \
+             ORDER BY o.graded_at DESC, o.rubric DESC LIMIT 1"
+        );
+        const ONE: &str = concat!(
+            "SELECT s.at, o.dictionary, o.bytes, ",
+            record_columns!(),
+            " FROM scan s JOIN run r ON r.id = s.run JOIN report o ON o.run = s.run \
+             LEFT JOIN publication p ON p.run = r.id WHERE s.id = $1 AND o.rubric = $2"
+        );
         let Some(bytes) = ids::Kind::Scan.read(scan) else {
             return Ok(None);
         };
-        let row: Option<Row> = on!(self.db, pool => match rubric {
+        let row: Option<Judged> = on!(self.db, pool => match rubric {
             Some(rubric) => {
                 let rubric = rubric.replace('\0', "");
                 sqlx::query_as(ONE).bind(&bytes[..]).bind(rubric).fetch_optional(pool).await
@@ -221,7 +239,13 @@ impl Store {
             None => sqlx::query_as(NEWEST).bind(&bytes[..]).fetch_optional(pool).await,
         })
         .map_err(during("reading a report"))?;
-        let Some((at, dictionary, bytes)) = row else {
+        let Some(Judged {
+            at,
+            dictionary,
+            bytes,
+            record,
+        }) = row
+        else {
             return Ok(None);
         };
         let packed = Packed { dictionary, bytes };
@@ -231,6 +255,7 @@ impl Store {
                 what: "a report",
                 why: error.to_string(),
             })?;
+        record.stamp(&mut report);
         report.scan = Some(scan.to_owned());
         report.started = Millis(at).rfc3339();
         Ok(Some(report))
@@ -244,7 +269,7 @@ impl Store {
     pub async fn latest_scans(&self, server: &str, n: u32) -> Result<Vec<(String, Millis)>> {
         const READ: &str = "SELECT s.id, s.at FROM run r JOIN scan s ON s.run = r.id \
             WHERE r.target = (SELECT t.id FROM target t WHERE t.public_id = $1) \
-            ORDER BY r.id DESC, s.id DESC LIMIT $2";
+            AND r.standing = 0 ORDER BY r.id DESC, s.id DESC LIMIT $2";
         let Some(id) = ids::Kind::Server.read(server) else {
             return Ok(Vec::new());
         };

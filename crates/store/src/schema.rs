@@ -33,6 +33,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
         include_str!("../../../migrations/postgres/0003_workers.sql"),
     ),
     (
+        4,
+        "0004_publication",
+        include_str!("../../../migrations/sqlite/0004_publication.sql"),
+        include_str!("../../../migrations/postgres/0004_publication.sql"),
+    ),
+    (
         6,
         "0006_citizenship",
         include_str!("../../../migrations/sqlite/0006_citizenship.sql"),

@@ -18,7 +18,7 @@ const COLUMNS: &str = "t.id, t.public_id, t.url, t.host, t.name, t.name_key, \
     t.sources, t.class, t.era, t.exposure, t.letter, t.badge, t.score, t.coverage, t.doubtful, \
     t.cap_letter, t.cap_check, t.cap_party, t.claimed, t.claimed_letter, t.issuers, \
     t.registration, t.pkce, t.rank, t.changed_at, t.delisted_at, t.first_seen, v.due, \
-    v.checked_at, v.last_scan, v.scans, v.failures";
+    v.checked_at, v.last_scan, v.scans, v.failures, t.held_until";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Row {
@@ -54,6 +54,7 @@ pub(crate) struct Row {
     last_scan: Option<Vec<u8>>,
     scans: i64,
     failures: i64,
+    held_until: Option<i64>,
 }
 
 /// An id of the world from its bytes.
@@ -101,7 +102,9 @@ impl Row {
             checked_at: ever(self.checked_at),
             changed_at: ever(self.changed_at),
             first_seen: Millis(self.first_seen),
-            next_due: self.due.map(Millis),
+            // When somebody looks again would tell why it is held.
+            next_due: self.due.filter(|_| self.held_until.is_none()).map(Millis),
+            held_until: self.held_until.map(Millis),
             scans: self.scans,
             state: state.into(),
             listed: self.delisted_at == 0,

@@ -95,7 +95,20 @@ impl Store {
     ///
     /// If the database fails.
     pub async fn unfreeze(&self) -> Result<bool> {
-        self.switch_off(FREEZE, "").await
+        const LOOK: &str = "UPDATE visit SET due = 0, lane = -1 WHERE lease_until IS NULL \
+            AND target IN (SELECT r.target FROM run r JOIN publication p ON p.run = r.id \
+            WHERE r.standing = 1 AND p.reason = 'frozen')";
+        let was = self.switch_off(FREEZE, "").await?;
+        if was {
+            // What was held meanwhile is looked at again, and then settled.
+            let write = async {
+                let mut tx = self.db.begin().await?;
+                within!(tx, c => sqlx::query(LOOK).execute(c).await.map(drop))?;
+                tx.commit().await
+            };
+            write.await.map_err(during("going on with publishing"))?;
+        }
+        Ok(was)
     }
 
     /// Whether publishing is frozen, since when and why.

@@ -17,6 +17,7 @@ use crate::db::{Db, Tx, within};
 use crate::error::{Result, StoreError, during};
 use crate::hosts::{self, Left};
 use crate::leases::Lane;
+use crate::publication::{self, Settled};
 use crate::schema::Ordinals;
 use crate::state::{self, Apply, Counted, State};
 
@@ -35,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) at: i64,
     pub(crate) finished: i64,
     pub(crate) next_due: Option<i64>,
+    /// The lane in which it is due again.
+    pub(crate) lane: Lane,
     pub(crate) lease_until: Option<i64>,
     /// The host that is free from then on.
     pub(crate) left: Option<Left>,
@@ -62,6 +65,14 @@ pub(crate) struct News {
     pub(crate) report: Packed,
     pub(crate) state: State,
     pub(crate) change: Option<Change>,
+    /// What is shown of it; `None` where what is seen is shown.
+    pub(crate) settled: Option<Settled>,
+}
+
+impl News {
+    fn shown(&self) -> bool {
+        self.settled.as_ref().is_none_or(Settled::published)
+    }
 }
 
 /// An entry for the change feed.
@@ -176,9 +187,15 @@ struct Current {
     id: i64,
     delisted_at: i64,
     changed_at: i64,
+    /// The stretch that is shown.
     run: Option<i64>,
+    /// The stretch that was seen last, if it is not shown.
+    seen: Option<i64>,
+    pending: i64,
     #[sqlx(flatten)]
     counted: Counted,
+    shown_bits: Option<Vec<u8>>,
+    scans: i64,
     lease_until: Option<i64>,
     due: Option<i64>,
     lane: i64,
@@ -186,6 +203,7 @@ struct Current {
     failing_since: i64,
     refusals: i64,
     checked_at: i64,
+    last_scan: Option<Vec<u8>>,
     surface: Option<Vec<u8>>,
     bits: Option<Vec<u8>>,
     run_class: Option<String>,
@@ -198,6 +216,10 @@ struct Placed<'p> {
     current: &'p Current,
     run: i64,
     continues: bool,
+    /// Strangers are shown it.
+    shown: bool,
+    /// Other scans of the target are shown from now on, or no longer.
+    recounts: bool,
 }
 
 /// After how long a server that no source lists any more is left alone.
@@ -237,6 +259,10 @@ async fn write(db: &Db, batch: &[&Prepared]) -> Result<Vec<Outcome>, sqlx::Error
     add_scans(&mut tx, &placed).await?;
     replace_newest(&mut tx, &placed).await?;
     update_visits(&mut tx, &placed).await?;
+    for one in placed.iter().filter(|one| one.recounts) {
+        let scans = publication::recount(&mut tx, one.prepared.target).await?;
+        counters.add("total", "scans", scans - one.current.scans);
+    }
     let left = placed.iter().filter_map(|one| one.prepared.left.as_ref());
     hosts::leave(&mut tx, left.collect()).await?;
     for (prepared, _) in changes.iter().filter(|(_, change)| change.kind != "added") {
@@ -260,46 +286,84 @@ async fn place<'p>(
         && current.bits.as_ref() == Some(&prepared.bits)
         && current.run_class.as_ref() == Some(&prepared.class);
     let regraded = current.rubric.as_ref() != Some(&prepared.rubric);
-    let run = match (&prepared.news, current.run) {
-        (_, Some(run)) if continues && !regraded => run,
+    let seen = current.seen.or(current.run);
+    let mut shown = true;
+    let mut recounts = false;
+    let run = match (&prepared.news, seen) {
+        (_, Some(run)) if continues && !regraded && current.pending == 0 => run,
         (Some(news), run) if news.after_run == run => {
-            let (run, changed_at) = match run.filter(|_| continues) {
-                Some(run) => (run, current.changed_at),
-                None => (begin_run(tx, prepared, news).await?, prepared.at),
+            let continued = run.filter(|_| continues);
+            let run = match continued {
+                Some(run) => run,
+                None => begin_run(tx, prepared, news).await?,
             };
             add_report(tx, run, prepared, news).await?;
-            let change = Apply {
-                target: prepared.target,
-                run,
-                changed_at,
-                state: &news.state,
-                bits: &prepared.bits,
-                old: &current.counted,
-                old_bits: current.bits.as_deref().unwrap_or_default(),
-                ordinals: &prepared.ordinals,
-            };
-            state::apply(tx, &change, &mut gathered.counters).await?;
-            let change = news.change.as_ref();
-            gathered
-                .changes
-                .extend(change.map(|change| (prepared, change)));
+            shown = news.shown();
+            if shown {
+                show(tx, prepared, news, (current, run, regraded), gathered).await?;
+            }
+            if let Some(settled) = &news.settled {
+                publication::write(tx, prepared.target, run, settled).await?;
+                let uncovered = shown && continued.is_some() && current.run != continued;
+                recounts = uncovered || !settled.earlier.is_empty();
+            }
             run
         }
         _ => return Ok(Outcome::Stale),
     };
-    let newest = prepared.at.max(current.checked_at);
-    gathered.counters.add("total", "scans", 1);
-    gathered.counters.moved(current.checked_at, newest);
+    if shown {
+        let newest = prepared.at.max(current.checked_at);
+        gathered.counters.moved(current.checked_at, newest);
+        if !recounts {
+            gathered.counters.add("total", "scans", 1);
+        }
+    }
     gathered.placed.push(Placed {
         prepared,
         current,
         run,
         continues,
+        shown,
+        recounts,
     });
     Ok(Outcome::Filed {
         changed: !continues,
-        first: current.run.is_none(),
+        first: seen.is_none(),
     })
+}
+
+/// Makes a stretch what its server shows.
+async fn show<'p>(
+    tx: &mut Tx,
+    prepared: &'p Prepared,
+    news: &'p News,
+    (current, run, regraded): (&'p Current, i64, bool),
+    gathered: &mut Gathered<'p>,
+) -> Result<(), sqlx::Error> {
+    let stays = current.run == Some(run);
+    if stays && !regraded {
+        return Ok(());
+    }
+    let change = Apply {
+        target: prepared.target,
+        run,
+        changed_at: if stays {
+            current.changed_at
+        } else {
+            prepared.at
+        },
+        state: &news.state,
+        bits: &prepared.bits,
+        old: &current.counted,
+        old_bits: current.shown_bits.as_deref().unwrap_or_default(),
+        ordinals: &prepared.ordinals,
+    };
+    state::apply(tx, &change, &mut gathered.counters).await?;
+    let change = news.change.as_ref();
+    gathered
+        .changes
+        .extend(change.map(|change| (prepared, change)));
+    Ok(())
 }
 
 async fn current(tx: &mut Tx, batch: &[&Prepared]) -> Result<HashMap<i64, Current>, sqlx::Error> {
@@ -311,10 +375,12 @@ async fn current(tx: &mut Tx, batch: &[&Prepared]) -> Result<HashMap<i64, Curren
     };
     let rows: Vec<Current> = within!(tx, c => {
         let mut sql = sqlx::QueryBuilder::new(
-            "SELECT t.id, t.delisted_at, t.changed_at, t.run, t.class, t.era, t.letter, t.badge, \
+            "SELECT t.id, t.delisted_at, t.changed_at, t.run, t.seen, t.pending, o.bits AS \
+             shown_bits, v.scans, t.class, t.era, t.letter, t.badge, \
              t.claimed, t.registration, t.pkce, v.lease_until, v.due, v.lane, v.failures, \
-             v.failing_since, v.refusals, v.checked_at, r.surface, r.bits, r.class AS run_class, r.rubric \
-             FROM target t JOIN visit v ON v.target = t.id LEFT JOIN run r ON r.id = t.run \
+             v.failing_since, v.refusals, v.checked_at, v.last_scan, r.surface, r.bits, r.class AS run_class, r.rubric \
+             FROM target t JOIN visit v ON v.target = t.id \
+             LEFT JOIN run r ON r.id = COALESCE(t.seen, t.run) LEFT JOIN run o ON o.id = t.run \
              WHERE t.id IN (",
         );
         let mut list = sql.separated(", ");
@@ -481,7 +547,8 @@ async fn update_visits(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::E
         let mut sql = sqlx::QueryBuilder::new(
             "UPDATE visit SET lane = v.column2, due = v.column3, lease_until = v.column4, \
              failures = v.column5, failing_since = v.column6, checked_at = v.column7, \
-             last_scan = v.column8, refusals = v.column9, scans = visit.scans + 1 FROM (",
+             last_scan = v.column8, refusals = v.column9, scans = visit.scans + v.column10, \
+             seen_at = v.column11, seen_scan = v.column12 FROM (",
         );
         sql.push_values(placed, |mut row, placed| {
             let visit = Visit::after(placed);
@@ -491,9 +558,20 @@ async fn update_visits(tx: &mut Tx, placed: &[Placed<'_>]) -> Result<(), sqlx::E
                 .push_bind(visit.lease_until)
                 .push_bind(visit.failures)
                 .push_bind(visit.failing_since)
-                .push_bind(placed.prepared.at.max(placed.current.checked_at))
-                .push_bind(&placed.prepared.scan)
-                .push_bind(if placed.prepared.refused { placed.current.refusals + 1 } else { 0 });
+                .push_bind(if placed.shown {
+                    placed.prepared.at.max(placed.current.checked_at)
+                } else {
+                    placed.current.checked_at
+                })
+                .push_bind(if placed.shown {
+                    Some(&placed.prepared.scan)
+                } else {
+                    placed.current.last_scan.as_ref()
+                })
+                .push_bind(if placed.prepared.refused { placed.current.refusals + 1 } else { 0 })
+                .push_bind(i64::from(placed.shown && !placed.recounts))
+                .push_bind(if placed.shown { 0 } else { placed.prepared.at })
+                .push_bind((!placed.shown).then_some(&placed.prepared.scan));
         });
         sql.push(") AS v WHERE visit.target = v.column1");
         sql.build().execute(c).await.map(drop)
@@ -532,7 +610,7 @@ impl Visit {
             lane: if theirs {
                 current.lane
             } else {
-                Lane::Scheduled as i64
+                prepared.lane as i64
             },
             due: match (theirs, left_alone) {
                 (true, _) => current.due,

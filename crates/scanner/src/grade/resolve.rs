@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::overriding;
 use crate::check::{Cause, Check, Judgement, Na, Place, Severity, Unmet, Verdict};
 use crate::checks;
 use crate::facts::Facts;
+use crate::publish::Overrides;
 use crate::report::FindingVerdict;
 use crate::spec::{Letter, Revision};
 
@@ -37,10 +39,20 @@ pub struct Resolved {
 /// The answers of all checks in one column, in catalogue order.
 #[must_use]
 pub fn resolve(facts: &Facts<'_>, revision: Revision) -> Vec<Resolved> {
+    resolve_with(facts, revision, &Overrides::default())
+}
+
+/// The same with what a publication changes.
+pub(super) fn resolve_with(
+    facts: &Facts<'_>,
+    revision: Revision,
+    overrides: &Overrides,
+) -> Vec<Resolved> {
     let judged: Vec<(&'static Check, Revision, bool, Judgement)> = checks::all()
         .map(|check| {
             let (column, retired) = column(check, facts, revision);
             let judgement = checks::judge(check, facts, column);
+            let judgement = overriding::judged(check.id, judgement, overrides);
             (check, column, retired, judgement)
         })
         .collect();
@@ -54,6 +66,7 @@ pub fn resolve(facts: &Facts<'_>, revision: Revision) -> Vec<Resolved> {
             let mut resolved = flatten(check, judgement, &by_id);
             resolved.column = *column;
             resolved.retired = *retired;
+            overriding::carry(check.id, &mut resolved, overrides);
             resolved
         })
         .collect()
@@ -176,6 +189,8 @@ fn cause_sentence(cause: Cause) -> String {
         Cause::OutOfTime => "The scan ended before this was asked.".into(),
         Cause::CauseInconclusive => "Rests on something that could not be told.".into(),
         Cause::NotCaptured => "This scan did not ask.".into(),
+        Cause::Other("unconfirmed") => "Seen once; it counts when it is seen again.".into(),
+        Cause::Other("flapping") => "The answer changes from scan to scan.".into(),
         Cause::Other(code) => format!("Could not be told: {}.", code.replace('_', " ")),
     }
 }

@@ -443,5 +443,7 @@ async fn open_store(settings: &Settings) -> Result<store::Store, Ended> {
             ));
         }
     }
+    let public = settings.instance.mode == crate::config::Mode::Public;
+    store.publish_by(settings.publication.rules(public));
     Ok(store)
 }

@@ -435,7 +435,8 @@ fn check_one(section: &str, member: &str, value: &Value) -> Result<(), ConfigErr
     }
     match (section, member, value) {
         ("policy", "cooldown" | "stale_after", Value::String(text))
-        | ("schedule", "sweep_every" | "lease", Value::String(text)) => {
+        | ("schedule", "sweep_every" | "lease", Value::String(text))
+        | ("publication", "confirm_after", Value::String(text)) => {
             super::Span::parse(text).map_err(wrong)?;
         }
         ("policy", "interval" | "interval_unchanged", Value::String(text)) if text != "auto" => {

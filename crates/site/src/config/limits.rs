@@ -225,6 +225,20 @@ pub(super) fn rows(settings: &Settings) -> Vec<Row> {
             1200,
         ),
         (
+            "publication.hold_first_low_days",
+            i64::from(settings.publication.hold_first_low_days),
+            0,
+            365,
+            365,
+        ),
+        (
+            "publication.hold_abusable_days",
+            i64::from(settings.publication.hold_abusable_days),
+            0,
+            90,
+            90,
+        ),
+        (
             "schedule.lease (ms)",
             settings.schedule.lease.0,
             1_000,
@@ -256,6 +270,12 @@ fn public_only(settings: &Settings) -> Result<(), ConfigError> {
     if settings.policy.cooldown.0 < 10 * MINUTE {
         return wrong(
             "policy.cooldown",
+            "below 10m, the hard limit of a public instance",
+        );
+    }
+    if settings.publication.confirm_after.0 < 10 * MINUTE {
+        return wrong(
+            "publication.confirm_after",
             "below 10m, the hard limit of a public instance",
         );
     }

@@ -112,6 +112,10 @@ fn a_public_instance_keeps_its_limits() {
         ),
         ("[policy]\ninterval = \"1d\"\n", "policy.interval"),
         ("[policy]\ncooldown = \"1m\"\n", "policy.cooldown"),
+        (
+            "[publication]\nconfirm_after = \"1m\"\n",
+            "publication.confirm_after",
+        ),
         ("[scan]\nallow_private = true\n", "scan.allow_private"),
     ] {
         let said = load(&format!("{base}{more}")).expect_err("refused");

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use scanner::evidence::Evidence;
-use scanner::report::Report;
+use scanner::report::{PublicationState, Report};
 
 use super::server::{Outcome, result};
 use super::{Chrome, Section, html};
@@ -37,6 +37,8 @@ struct Scan {
     exchanges: Vec<exchange::View>,
     came: Vec<exchange::Came>,
     withheld: bool,
+    /// What is to be said of its publication.
+    note: Option<&'static str>,
     newer: bool,
 }
 
@@ -92,6 +94,7 @@ pub(crate) async fn page(
             .map(exchange::came)
             .unwrap_or_default(),
         withheld,
+        note: note(&report),
         newer: row
             .server
             .last_scan
@@ -99,6 +102,18 @@ pub(crate) async fn page(
             .is_some_and(|newest| newest != id),
         id,
     })
+}
+
+fn note(report: &Report) -> Option<&'static str> {
+    let publication = &report.publication;
+    if publication.state == PublicationState::NotReproduced {
+        return Some(
+            "Not reproduced: later scans saw something else, so this result was never the server's published one.",
+        );
+    }
+    publication.overrides.letter.is_some().then_some(
+        "A first look: failures of high severity count when they are seen a second time, so there is no letter yet.",
+    )
 }
 
 /// Puts the bytes beside the findings that rest on them.

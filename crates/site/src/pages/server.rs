@@ -55,6 +55,8 @@ struct Facts {
     checked: Option<Stamp>,
     changed: Option<Stamp>,
     next: Option<Stamp>,
+    /// A newer result is held; decided by then.
+    held: Option<Stamp>,
     stale: bool,
     listed: bool,
     sources: String,
@@ -243,6 +245,7 @@ fn facts(app: &AppState, row: &ServerRow, now: Millis) -> Facts {
             .next_due
             .filter(|at| at.0 < i64::MAX / 2)
             .map(|at| Stamp::new(at, now)),
+        held: row.held_until.map(|at| Stamp::new(at, now)),
         stale: stale(app, row.checked_at, now),
         listed: row.listed,
         sources: Shown::new(&row.sources.join(", ")).to_string(),

@@ -212,6 +212,8 @@ async fn wished(
     let (status, scan) = match (&done, row.state.as_str()) {
         (Some((scan, _)), _) => ("finished", Some(scan.clone())),
         (None, "failed") => ("failed", None),
+        // Made, and not shown yet: all holds look alike.
+        (None, _) if row.held_until.is_some() => ("held", None),
         (None, _) => ("queued", None),
     };
     let body = json!({

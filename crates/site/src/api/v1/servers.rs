@@ -60,6 +60,8 @@ pub struct Server {
     pub scans: i64,
     /// When it is due.
     pub next_scan_at: Option<String>,
+    /// A newer result is held; when it is decided upon at the latest.
+    pub held_until: Option<String>,
     /// Sources.
     pub sources: Vec<String>,
     /// Issuers.
@@ -174,6 +176,7 @@ impl Server {
             scan: row.last_scan.clone(),
             scans: row.scans,
             next_scan_at: row.next_due.map(Millis::rfc3339),
+            held_until: row.held_until.map(Millis::rfc3339),
             sources: row.sources.clone(),
             authorization_servers: row.issuers.clone(),
             links: ServerLinks {

@@ -27,6 +27,11 @@ macro_rules! server {
             ("scan", "id:scn?", "The newest scan."),
             ("scans", "count", "Scans filed."),
             ("next_scan_at", "time?", "When it is due; null for never."),
+            (
+                "held_until",
+                "time?",
+                "A newer result is held; when it is decided upon at the latest.",
+            ),
             ("sources", "[string]", "Sources that list it."),
             ("authorization_servers", "[string]", "Issuers it names: text of a stranger."),
             ("links", "#ServerLinks", "Where to go on."),
