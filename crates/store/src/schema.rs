@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 8] = [
     (
         1,
         "0001_initial",
