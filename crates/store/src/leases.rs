@@ -458,7 +458,8 @@ async fn ask(
             until: Millis(until),
         }));
     }
-    let waits = visit.lane == Lane::Asked as i64 && visit.asked_at > 0;
+    // A result that was filed since then is what was asked for.
+    let waits = visit.lane == Lane::Asked as i64 && visit.asked_at > visit.checked_at;
     let (since, due) = match visit.due.filter(|due| waits || *due <= now.0) {
         // Asked for already: it keeps its place.
         Some(due) if visit.lane == Lane::Asked as i64 => (visit.asked_at.max(1), due),
