@@ -227,3 +227,40 @@ pub(crate) async fn fill(store: &Store) -> Millis {
     }
     at
 }
+
+/// Sixty servers of seven operators behind twenty authorization servers of several products.
+pub(crate) fn many() -> World {
+    use scanner::fleet::world::{AuthorizationServer, McpServer};
+    let host = |n: usize| match n {
+        0..4 => format!("tenant{n}.eu.auth0.com"),
+        4..7 => format!("team{n}.okta.com"),
+        7..9 => format!("app{n}.authkit.app"),
+        _ => format!("id{n}.example"),
+    };
+    let mut world = World {
+        servers: Vec::new(),
+        authorization_servers: Vec::new(),
+        edits: Vec::new(),
+    };
+    for n in 0..60 {
+        let address = format!("s{n}.operator{}.example", n % 7);
+        let issuer = format!("https://{}", host(n % 20));
+        let name = format!("Server {n}");
+        world
+            .servers
+            .push(McpServer::compliant(&address, &name, &issuer));
+    }
+    for n in 0..20 {
+        let server = AuthorizationServer::compliant(&host(n)).with(|asm| {
+            if n % 4 == 0 {
+                asm["client_id_metadata_document_supported"] = false.into();
+                asm["registration_endpoint"] = format!("https://{}/register", host(n)).into();
+            }
+            if n % 5 == 0 {
+                asm["code_challenge_methods_supported"] = serde_json::json!(["plain"]);
+            }
+        });
+        world.authorization_servers.push(server);
+    }
+    world
+}

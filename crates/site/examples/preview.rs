@@ -1,5 +1,6 @@
 //! Serves the pages over sample data on loopback: `cargo run --example preview -- 8080`.
-//! Without a port it takes 8080; `empty` as a second word serves an empty store.
+//! Without a port it takes 8080; `empty` as a second word serves an empty store, `many` one with
+//! enough servers for shares.
 
 #[path = "../../../tests/site/sample.rs"]
 mod sample;
@@ -17,6 +18,15 @@ async fn main() -> anyhow::Result<()> {
     let store = sample::empty().await;
     let now = if words.iter().any(|word| word == "empty") {
         sample::START
+    } else if words.iter().any(|word| word == "many") {
+        let world = sample::many();
+        let targets = sample::targets(&world);
+        for week in 0..4 {
+            let at = sample::START.plus(week * 7 * sample::DAY);
+            sample::pass(&store, &world, &targets, at).await;
+            store.roll_up(at).await?;
+        }
+        sample::START.plus(28 * sample::DAY)
     } else {
         sample::fill(&store).await
     };

@@ -198,7 +198,12 @@ pub(crate) async fn regrade(
         graders: again.graders,
         dry: again.dry,
     };
-    Ok(store::regrade_telling(store, &regrading, &SystemClock, stop, tell).await?)
+    let done = store::regrade_telling(store, &regrading, &SystemClock, stop, tell).await?;
+    if !again.dry {
+        // What was filed before there were statistics may lack no report, and lacks their rows.
+        store.renew_survey(stop).await?;
+    }
+    Ok(done)
 }
 
 /// One in so many stretches of scans is graded again each night, each in its turn.

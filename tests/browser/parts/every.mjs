@@ -12,6 +12,7 @@ export async function kinds(url) {
   const ask = (path) => fetch(url + path, { headers: { "user-agent": "authdex-tests" } }).then((answer) => answer.json());
   const servers = (await ask("/api/v1/servers?limit=100")).data;
   const named = (name) => servers.find((server) => server.url.includes(`//${name}.`));
+  const { data: issuers } = await ask("/api/v1/authorization-servers/unrecognised");
   const changed = await ask(`/api/v1/servers/${named("notes").id}/scans`);
   const scans = changed.data.map((run) => run.first_scan);
   const pages = {
@@ -22,6 +23,12 @@ export async function kinds(url) {
     changes: "/changes",
     checks: "/checks",
     check: "/checks/pkce-advertised",
+    "identity servers": "/as",
+    product: "/as/unrecognised",
+    "product, not seen": "/as/entra",
+    issuer: `/issuers/${issuers.find((issuer) => issuer.issuer.includes("//login.")).id}`,
+    statistics: "/stats",
+    radar: "/radar",
     methodology: "/methodology",
     policy: "/policy",
     api: "/docs/api",

@@ -16,6 +16,9 @@ export function journeys(site) {
     walk("two scans of a changed server are compared", compared);
     walk("the list is narrowed, widened and turned over", narrowed);
     walk("a check explains itself", explained);
+    walk("a client's vendor sees who breaks without dynamic registration", warned);
+    walk("an identity server's vendor finds product, issuer and change", identified);
+    walk("adoption is read with its numbers", counted);
     walk("the rules of the house can be read", house, [404, 403]);
   }
 }
@@ -150,6 +153,62 @@ async function explained(page) {
   }
   const rule = page.locator(".cite a").first();
   assert.match(await rule.getAttribute("href"), /^https:\/\//);
+  assert.equal(await overflow(page), null);
+}
+
+const main = (page, name) => page.getByRole("navigation", { name: "Main" }).getByRole("link", { name });
+
+async function warned(page) {
+  await page.goto("/");
+  await main(page, "Radar").click();
+  await page.waitForURL("**/radar");
+  const radar = await page.request.get("/radar.json").then((answer) => answer.json());
+  const hazard = radar.data.find((one) => one.id === "dcr_only");
+  const section = page.locator("#dcr_only");
+  assert.equal(await text(section.locator(".big")), `${hazard.figure.n} of ${hazard.figure.of}`);
+  assert.match(await text(section), /If you make a client/);
+  await section.getByRole("link", { name: "List them" }).click();
+  await page.waitForURL("**/servers?registration=dcr_only");
+  assert.equal(await page.locator("tbody tr").count(), hazard.figure.n);
+  const csv = await page.request.get("/servers.csv?registration=dcr_only").then((answer) => answer.text());
+  assert.equal(csv.trim().split("\n").length, hazard.figure.n + 1);
+  assert.equal(await overflow(page), null);
+}
+
+async function identified(page) {
+  await page.goto("/");
+  await main(page, "Identity servers").click();
+  await page.waitForURL("**/as");
+  assert.match(await text(page.locator("main .lead")), /dynamic registration\? .*\d+ of \d+ identity servers/);
+  assert.ok(await above(page, page.locator("main .lead")), "the answer is in the first window");
+  const matrix = page.getByRole("table", { name: "Support by product that was seen" });
+  await matrix.getByRole("link", { name: "Not recognised" }).click();
+  await page.waitForURL("**/as/unrecognised");
+  assert.ok((await page.locator("article.finding").count()) > 0, "says what to change");
+  await page.getByRole("link", { name: "https://login.demo.example" }).click();
+  await page.waitForURL("**/issuers/iss_*");
+  assert.match(await text(page.locator("#history")), /New: PKCE with S256/);
+  assert.match(await text(page.locator("#document pre")), /"issuer": "https:\/\/login\.demo\.example"/);
+  await page.getByRole("link", { name: "2 servers" }).click();
+  await page.waitForURL("**/servers?issuer=iss_*");
+  assert.equal(await page.locator("tbody tr").count(), 2);
+  assert.equal(await overflow(page), null);
+}
+
+async function counted(page) {
+  await page.goto("/stats");
+  const stats = await page.request.get("/stats.json").then((answer) => answer.json());
+  const chart = page.getByRole("img", { name: "Adoption among servers" });
+  assert.ok(await chart.isVisible());
+  const adoption = page.locator("#adoption");
+  await adoption.getByText("The same numbers as a table").click();
+  const row = adoption.getByRole("row", { name: /^PKCE with S256/ });
+  const { n, of } = stats.adoption.adopted.s256;
+  assert.deepEqual((await row.getByRole("cell").allInnerTexts()).slice(0, 2), [String(n), String(of)]);
+  assert.match(await text(page.locator("main")), /Fewer than 50 servers are graded/);
+  await row.getByRole("link").click();
+  await page.waitForURL("**/servers?pkce=s256");
+  assert.equal(await page.locator("tbody tr").count(), n);
   assert.equal(await overflow(page), null);
 }
 

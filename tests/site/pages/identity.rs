@@ -204,30 +204,7 @@ async fn an_empty_index_has_no_figures_and_says_so() {
 #[tokio::test]
 async fn many_servers_have_shares_with_intervals() {
     let store = sample::empty().await;
-    let mut world = scanner::fleet::world::World {
-        servers: Vec::new(),
-        authorization_servers: Vec::new(),
-        edits: Vec::new(),
-    };
-    for n in 0..60 {
-        let issuer = format!("id{}.example", n % 20);
-        let host = format!("s{n}.operator{}.example", n % 7);
-        world
-            .servers
-            .push(scanner::fleet::world::McpServer::compliant(
-                &host,
-                &format!("Server {n}"),
-                &format!("https://{issuer}"),
-            ));
-        if n < 20 {
-            let server = scanner::fleet::world::AuthorizationServer::compliant(&issuer);
-            world.authorization_servers.push(server.with(|asm| {
-                if n % 4 == 0 {
-                    asm["client_id_metadata_document_supported"] = false.into();
-                }
-            }));
-        }
-    }
+    let world = sample::many();
     let targets = sample::targets(&world);
     sample::pass(&store, &world, &targets, sample::START).await;
     let issuers = store.issuers(None, &Page::first(50)).await.unwrap().rows;
@@ -256,9 +233,22 @@ async fn many_servers_have_shares_with_intervals() {
     let page = web.page("/as").await;
     assert!(page.contains("15 of 20"), "the matrix and its first line");
     assert!(page.contains("95 % interval"));
+    let auth0 = web.get("/api/v1/authorization-servers/auth0").await.json();
+    assert_eq!(auth0["servers"], 12);
+    assert_eq!(auth0["announces"]["cimd"]["n"], 3);
+    let finding = &auth0["findings"][0];
+    assert_eq!(finding["check"], "pkce-s256", "{auth0}");
+    assert_eq!(finding["fail"], 3);
+    assert_eq!(finding["acts"], "tenant");
+    let page = web.page("/as/auth0").await;
+    assert!(page.contains("A tenant can change") && page.contains("/issuers/iss_"));
+    let listed = web
+        .get("/api/v1/servers?product=auth0&failing=pkce-s256")
+        .await;
+    assert_eq!(listed.json()["data"].as_array().map(Vec::len), Some(3));
     let links = attributes(&web.page("/as/unrecognised").await, "href");
     assert_eq!(
         links.iter().filter(|l| l.starts_with("/issuers/")).count(),
-        20
+        11
     );
 }

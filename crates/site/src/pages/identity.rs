@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use scanner::fingerprints::table::{Acts, table};
+use scanner::fingerprints::table::{Acts, Entry, table};
 use scanner::time::Millis;
 use store::{Feature, IssuerRow, Page, TargetFilter, Told};
 
@@ -12,7 +12,7 @@ use super::servers::Row;
 use super::{Chrome, Section, html};
 use crate::AppState;
 use crate::adoption::{Adoption, Figure};
-use crate::api::v1::identity::unknown_product;
+use crate::api::v1::identity::{acts_word, unknown_product};
 use crate::api::v1::query::{ListQuery, known_product};
 use crate::error::AppError;
 use crate::view::plot::{Item, Plot};
@@ -157,6 +157,7 @@ struct OneProduct {
     product: Product,
     features: Vec<(&'static str, String)>,
     groups: Vec<Group>,
+    known: Vec<KnownRule>,
     issuers: Vec<IssuerView>,
     next: Option<String>,
     first: Option<String>,
@@ -179,6 +180,25 @@ struct FindingRow {
     fail: i64,
     judged: String,
     said: Option<Said>,
+}
+
+/// What is known of findings at a product, seen or not.
+struct KnownRule {
+    checks: &'static [String],
+    acts: &'static str,
+    said: Said,
+}
+
+fn known_rules(entry: &'static Entry) -> Vec<KnownRule> {
+    entry
+        .rules
+        .iter()
+        .map(|rule| KnownRule {
+            checks: &rule.checks,
+            acts: acts_word(rule.acts),
+            said: Said::rule(rule),
+        })
+        .collect()
 }
 
 /// An issuer as lists show it.
@@ -267,6 +287,7 @@ pub(crate) async fn one(
             })
             .collect(),
         groups: groups(&adoption, &id),
+        known: entry.map(known_rules).unwrap_or_default(),
         next: issuers
             .next
             .as_deref()
@@ -286,7 +307,7 @@ pub(crate) async fn one(
 }
 
 /// What gives a product away, in words.
-fn known_by(entry: &scanner::fingerprints::table::Entry) -> Vec<String> {
+fn known_by(entry: &Entry) -> Vec<String> {
     let mut out = Vec::new();
     let list = |texts: &[String]| {
         let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();

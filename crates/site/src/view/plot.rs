@@ -10,7 +10,7 @@ use super::{Stamp, count};
 use crate::adoption::{Figure, Series};
 
 /// Height of a row of a chart.
-const ROW: i64 = 44;
+const ROW: i64 = 50;
 /// Where a row's label stands, from its top.
 const LABEL: i64 = 14;
 /// Where a row's line runs, from its top.
@@ -142,9 +142,11 @@ impl Plot {
         items: Vec<Item>,
     ) -> Self {
         if items.iter().all(|item| item.figure.share.is_none()) {
+            let lengths: Vec<String> = items.iter().map(|item| part(item.figure)).collect();
             let mut plot = Self::bars(id, title, unit, items);
-            for row in &mut plot.rows {
+            for (row, length) in plot.rows.iter_mut().zip(lengths) {
                 row.value = format!("{} of {}", row.n, row.of);
+                row.bar = Some(length);
             }
             return plot;
         }
@@ -173,7 +175,7 @@ impl Plot {
     ) -> Self {
         let operators = rows.iter().any(|row| row.by_operator.is_some());
         let desc = if !scale {
-            "A bar for each row, as long as its count."
+            "A bar for each row, as long as its count or its part of the whole."
         } else if operators {
             "A row each: a filled dot is the share of servers, a ring below it the share with every operator counting once; lines are 95 % intervals."
         } else {
@@ -210,6 +212,13 @@ impl Plot {
     pub fn foot(&self) -> i64 {
         self.height - 6
     }
+}
+
+/// How long a bar is that shows a part of a whole.
+fn part(figure: Figure) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let length = figure.n as f64 / figure.of.max(1) as f64;
+    percent(length)
 }
 
 fn row(position: i64, item: Item, value: String) -> Row {
@@ -325,7 +334,11 @@ impl Trend {
         Some(Self {
             id,
             title: title.into(),
-            top: if shares { "100 %".into() } else { count(most) },
+            top: if shares {
+                "100 %".into()
+            } else {
+                super::counted(most, "server")
+            },
             lines,
             table: days
                 .iter()
@@ -414,7 +427,7 @@ mod tests {
         let dot = dots.rows[0].dot.as_ref().expect("a dot");
         assert_eq!((dot.at.as_str(), dots.scale), ("50.0", true));
         let bars = Plot::dots("p", "t", "servers", vec![item(figure(5, 10, false))]);
-        assert_eq!(bars.rows[0].bar.as_deref(), Some("100.0"));
+        assert_eq!(bars.rows[0].bar.as_deref(), Some("50.0"));
         assert_eq!(bars.rows[0].value, "5 of 10");
         assert!(!bars.scale && !bars.shares);
         let none = Plot::bars("p", "t", "servers", vec![item(figure(0, 0, true))]);

@@ -1,7 +1,7 @@
 //! Products of authorization servers: what was measured at their issuers, beside what they are
 //! documented to do.
 
-use scanner::fingerprints::table::{Acts, Entry, Kind, Source, Statement, table};
+use scanner::fingerprints::table::{Acts, Entry, Kind, Rule, Source, Statement, table};
 use store::{Feature, UNRECOGNISED};
 
 use super::{count, counted};
@@ -23,6 +23,18 @@ impl Said {
             mark: mark(statement.source),
             source: statement.source.words(),
             date: statement.date.as_deref().unwrap_or(&table().as_of),
+        }
+    }
+}
+
+impl Said {
+    /// Why a finding is somebody's.
+    pub(crate) fn rule(rule: &'static Rule) -> Self {
+        Self {
+            text: &rule.because,
+            mark: mark(rule.source),
+            source: rule.source.words(),
+            date: rule.date.as_deref().unwrap_or(&table().as_of),
         }
     }
 }
@@ -142,8 +154,7 @@ pub(crate) fn kind_word(entry: &Entry) -> &'static str {
 /// Whose doing a finding at a product is, and why, as the table of products has it.
 pub(crate) fn acts(entry: Option<&'static Entry>, check: &str) -> (Acts, Option<Said>) {
     let rule = entry.and_then(|entry| {
-        let concerns =
-            |rule: &&scanner::fingerprints::table::Rule| rule.checks.iter().any(|id| id == check);
+        let concerns = |rule: &&Rule| rule.checks.iter().any(|id| id == check);
         // A rule for everything the check can find outweighs one for some of its reasons.
         let all = entry.rules.iter().filter(|rule| rule.reasons.is_empty());
         let some = entry.rules.iter().filter(|rule| !rule.reasons.is_empty());
@@ -156,13 +167,7 @@ pub(crate) fn acts(entry: Option<&'static Entry>, check: &str) -> (Acts, Option<
                 Acts::Tenant if library => Acts::Operator,
                 acts => acts,
             };
-            let said = Said {
-                text: &rule.because,
-                mark: mark(rule.source),
-                source: rule.source.words(),
-                date: rule.date.as_deref().unwrap_or(&table().as_of),
-            };
-            (acts, Some(said))
+            (acts, Some(Said::rule(rule)))
         }
         None if library => (Acts::Operator, None),
         None => (Acts::Tenant, None),
