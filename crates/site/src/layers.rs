@@ -227,9 +227,16 @@ fn keep(asked: &Asked) -> Option<Keep> {
             of(FROZEN, true)
         }
         "/meter" => of("public, max-age=300", false),
-        api if ["/checks", "/stats", "/rubrics"]
-            .iter()
-            .any(|start| api.starts_with(start)) =>
+        api if [
+            "/checks",
+            "/stats",
+            "/rubrics",
+            "/radar",
+            "/authorization-servers",
+            "/issuers",
+        ]
+        .iter()
+        .any(|start| api.starts_with(start)) =>
         {
             of("public, max-age=3600", false)
         }

@@ -106,6 +106,22 @@ fn reads(id: &str, ids: &Ids) -> Vec<(u16, String)> {
             "1999.1",
             "",
         ),
+        "getStats" => all(&[(200, "/api/v1/stats"), (400, "/api/v1/stats?format=x")]),
+        "getSeries" => all(&[
+            (200, "/api/v1/stats/s256"),
+            (400, "/api/v1/stats/s256?from=x"),
+            (404, "/api/v1/stats/nothing"),
+        ]),
+        "getRadar" => all(&[(200, "/api/v1/radar"), (400, "/api/v1/radar?format=x")]),
+        "listProducts" => all(&[
+            (200, "/api/v1/authorization-servers"),
+            (400, "/api/v1/authorization-servers?format=x"),
+        ]),
+        "getProduct" => below("/api/v1/authorization-servers/", "keycloak", "nothing", ""),
+        "getIssuer" => {
+            let known = store::issuer_id_of("https://id.demo.example");
+            below("/api/v1/issuers/", &known, &format!("iss_{NONE}"), "")
+        }
         "getBadge" => below("/badges/", server, "nothing", ".svg"),
         _ => Vec::new(),
     }

@@ -1,6 +1,7 @@
 //! The objects that the API takes and gives, as tables of their members. Tests hold every
 //! answer of the suite against them, without a member too many or too few.
 
+mod field;
 mod index;
 mod scans;
 mod servers;
@@ -18,7 +19,8 @@ const REPORT: &str = include_str!("../../../../docs/schema/report-1.json");
 /// All components by name.
 pub(super) fn all() -> Map<String, Value> {
     let mut out = Map::new();
-    for (name, text, members) in servers::ALL.iter().chain(scans::ALL).chain(index::ALL) {
+    let tables = [servers::ALL, scans::ALL, index::ALL, field::ALL];
+    for (name, text, members) in tables.into_iter().flatten() {
         out.insert((*name).to_owned(), object(text, members));
     }
     for (name, example) in EXAMPLES {

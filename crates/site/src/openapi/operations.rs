@@ -1,6 +1,7 @@
 //! The operations of the API, as a table. The router is not made from it, but tests hold the
 //! two against each other both ways, and every status that is named here against an answer.
 
+mod field;
 mod index;
 mod scans;
 mod servers;
@@ -142,7 +143,11 @@ pub const TAGS: &[(&str, &str)] = &[
 
 /// All operations in the order of the documentation.
 pub fn all() -> impl Iterator<Item = &'static Operation> {
-    servers::ALL.iter().chain(scans::ALL).chain(index::ALL)
+    servers::ALL
+        .iter()
+        .chain(scans::ALL)
+        .chain(index::ALL)
+        .chain(field::ALL)
 }
 
 const fn parameter(name: &'static str, kind: &'static str, text: &'static str) -> Parameter {

@@ -133,6 +133,7 @@ pub(super) const ALL: &[Component] = &[
             ("registration", "{count}", "Servers by way of registration."),
             ("pkce", "{count}", "Servers by announcement of PKCE."),
             ("sources", "{count}", "Servers by source."),
+            ("adoption", "#Adoption", "How far the rules are adopted."),
         ],
     ),
     (

@@ -150,17 +150,22 @@ pub(super) const ALL: &[Operation] = &[
         )],
         Keeping::Minute,
     ),
-    plain(
-        "/api/v1/stats",
-        "getStats",
-        "Numbers",
-        "The index in numbers",
-        &[ok(
-            &[(JSON, "#Stats")],
-            "Counts, kept while data are written.",
+    Operation {
+        method: "get",
+        path: "/api/v1/stats",
+        id: "getStats",
+        tag: "Numbers",
+        summary: "The index in numbers",
+        text: "Counts are kept while data are written; adoption is counted every hour. CSV has the figures of adoption, a line each.",
+        parameters: &[parameter("format", "in:json|csv", "Form of the answer.")],
+        body: None,
+        answers: &[ok(
+            &[(JSON, "#Stats"), ("text/csv", "string")],
+            "The numbers.",
         )],
-        Keeping::Hour,
-    ),
+        problems: &[(400, BAD)],
+        keeping: Keeping::Hour,
+    },
     plain(
         "/api/v1/policy",
         "getPolicy",

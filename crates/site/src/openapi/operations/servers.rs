@@ -134,6 +134,16 @@ const LIST: &[Parameter] = &[
         "How clients may register.",
     ),
     parameter("pkce", "in:s256|other|absent", "What is announced of PKCE."),
+    parameter(
+        "product",
+        "string",
+        "Product of its authorization server, or unrecognised.",
+    ),
+    parameter(
+        "issuer",
+        "string",
+        "An issuer that it names: the id or the identifier.",
+    ),
     parameter("failing", "string", "Id of a check that fails."),
     parameter("source", "string", "A source that lists it."),
     parameter(

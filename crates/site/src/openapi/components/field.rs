@@ -1,0 +1,331 @@
+//! Figures, products of authorization servers, issuers, and the radar.
+
+use super::Component;
+
+pub(super) const ALL: &[Component] = &[
+    (
+        "Figure",
+        "A count, its share with a 95 % interval, and the same with each operator counting once. Shares are null while fewer than 50 servers are graded.",
+        &[
+            ("n", "count", "How many."),
+            ("of", "count", "Of how many on which it could be told."),
+            ("share", "number?", "Share, 0 to 1."),
+            ("low", "number?", "Lower end of Wilson's interval."),
+            ("high", "number?", "Upper end."),
+            (
+                "operators",
+                "count",
+                "Operators (registrable domains of endpoints); 0 where issuers are counted.",
+            ),
+            (
+                "operator_share",
+                "number?",
+                "Share with each operator counting once.",
+            ),
+            ("operator_low", "number?", "Lower end of its interval."),
+            ("operator_high", "number?", "Upper end."),
+        ],
+    ),
+    (
+        "Adoption",
+        "How far the rules are adopted, as last counted.",
+        &[
+            (
+                "counted_at",
+                "time?",
+                "When it was counted; null before the first count.",
+            ),
+            ("graded", "count", "Servers with a letter."),
+            (
+                "suppressed",
+                "boolean",
+                "Fewer than 50 servers are graded, so shares are null.",
+            ),
+            ("adopted", "{#Figure}", "Servers by what they adopt."),
+            (
+                "by_claimed",
+                "{object}",
+                "The same for each claimed revision.",
+            ),
+            ("letters", "{#Figure}", "Graded servers by letter."),
+            (
+                "resource_metadata",
+                "{#Figure}",
+                "Servers with OAuth by where their metadata stands.",
+            ),
+            (
+                "products",
+                "{#Figure}",
+                "Servers by the product of their authorization server.",
+            ),
+            ("claimed", "{#Figure}", "Servers by claimed revision."),
+        ],
+    ),
+    (
+        "Point",
+        "A series on one day.",
+        &[
+            ("day", "day", "The day."),
+            ("n", "count", "How many."),
+            ("of", "count", "Of how many on which it could be told."),
+            ("share", "number?", "Share, 0 to 1."),
+            ("low", "number?", "Lower end of Wilson's interval."),
+            ("high", "number?", "Upper end."),
+            ("operators", "count", "Operators."),
+            (
+                "operator_share",
+                "number?",
+                "Share with each operator counting once.",
+            ),
+            ("operator_low", "number?", "Lower end of its interval."),
+            ("operator_high", "number?", "Upper end."),
+        ],
+    ),
+    (
+        "Radar",
+        "Servers that break when something old goes.",
+        &[
+            (
+                "schema_version",
+                "string",
+                "Version of the form of answers.",
+            ),
+            (
+                "generated_at",
+                "time",
+                "When it was answered, to the minute.",
+            ),
+            ("counted_at", "time?", "When it was counted."),
+            ("graded", "count", "Servers with a letter."),
+            (
+                "suppressed",
+                "boolean",
+                "Fewer than 50 servers are graded, so shares are null.",
+            ),
+            ("data", "[#Hazard]", "What may go."),
+        ],
+    ),
+    (
+        "Hazard",
+        "Something that may go.",
+        &[
+            ("id", "string", "The series."),
+            ("goes", "string", "What goes."),
+            ("counts", "string", "Which servers are counted."),
+            ("of", "string", "Of which it is a share."),
+            ("breaks", "string", "What breaks then."),
+            (
+                "for_operators",
+                "string",
+                "What an operator of such a server does.",
+            ),
+            ("for_clients", "string", "What a client's maker does."),
+            ("check", "string", "A check that says more."),
+            ("figure", "#Figure", "How many."),
+            ("list", "link?", "The list of them."),
+        ],
+    ),
+    (
+        "Product",
+        "A product of authorization servers.",
+        &[
+            ("id", "string", "Id; unrecognised stands for all others."),
+            ("name", "string", "Name."),
+            ("kind", "string?", "service, software or library."),
+            ("servers", "count", "Servers that use it."),
+            ("issuers", "count", "Issuers whose metadata was found."),
+            (
+                "announces",
+                "{#Figure}",
+                "Issuers by what their metadata announces.",
+            ),
+            ("documented", "{#Said}", "What is documented of it."),
+            ("links", "#FieldLinks", "Addresses."),
+        ],
+    ),
+    (
+        "Said",
+        "A documented statement.",
+        &[
+            ("said", "string", "What is said."),
+            ("source", "string", "By whom."),
+            ("date", "string", "Year, month or day."),
+        ],
+    ),
+    (
+        "FieldLinks",
+        "Addresses of a product or an issuer.",
+        &[
+            ("self", "link", "This object."),
+            ("page", "link", "The page for people."),
+            ("servers", "link", "The servers behind it."),
+        ],
+    ),
+    (
+        "ProductDetail",
+        "A product with findings and a page of its issuers.",
+        &[
+            (
+                "schema_version",
+                "string",
+                "Version of the form of answers.",
+            ),
+            (
+                "generated_at",
+                "time",
+                "When it was answered, to the minute.",
+            ),
+            (
+                "suppressed",
+                "boolean",
+                "Fewer than 50 servers are graded, so shares are null.",
+            ),
+            ("id", "string", "Id; unrecognised stands for all others."),
+            ("name", "string", "Name."),
+            ("kind", "string?", "service, software or library."),
+            ("servers", "count", "Servers that use it."),
+            ("issuers", "count", "Issuers whose metadata was found."),
+            (
+                "announces",
+                "{#Figure}",
+                "Issuers by what their metadata announces.",
+            ),
+            ("documented", "{#Said}", "What is documented of it."),
+            ("links", "#FieldLinks", "Addresses."),
+            (
+                "findings",
+                "[#ProductFinding]",
+                "Checks about authorization servers on which its servers warn or fail.",
+            ),
+            ("next", "string?", "Cursor of the next page of issuers."),
+            ("data", "[#Issuer]", "Issuers."),
+        ],
+    ),
+    (
+        "ProductFinding",
+        "How servers of a product do on a check.",
+        &[
+            ("check", "string", "Id of the check."),
+            ("acts", "in:vendor|tenant|operator", "Who can change it."),
+            ("because", "string?", "Why, where something is known."),
+            ("warn", "count", "Servers that warn."),
+            ("fail", "count", "Servers that fail."),
+            ("judged", "count", "Servers on which it came to a verdict."),
+        ],
+    ),
+    (
+        "Issuer",
+        "An issuer that servers name.",
+        &[
+            ("id", "id:iss", "Id, made of the identifier."),
+            (
+                "issuer",
+                "string",
+                "The identifier as servers name it: text of a stranger, cut to 300 characters.",
+            ),
+            ("host", "string", "Its host; empty for what is no URL."),
+            ("product", "string", "The product, or unrecognised."),
+            ("product_basis", "string?", "What gave it away."),
+            ("metadata_url", "string?", "Where the document stands."),
+            (
+                "metadata",
+                "in:document|absent|unknown",
+                "What the search for it came to.",
+            ),
+            ("announces", "[string]", "What the document announces."),
+            ("servers", "count", "Servers that name it."),
+            ("first_seen", "time", "When a server first named it."),
+            (
+                "changed",
+                "time",
+                "Since when the document looks as it does.",
+            ),
+            ("scan", "id:scn?", "A scan that holds the document."),
+            ("links", "#FieldLinks", "Addresses."),
+        ],
+    ),
+    (
+        "IssuerDetail",
+        "An issuer with its document.",
+        &[
+            (
+                "schema_version",
+                "string",
+                "Version of the form of answers.",
+            ),
+            (
+                "generated_at",
+                "time",
+                "When it was answered, to the minute.",
+            ),
+            ("id", "id:iss", "Id, made of the identifier."),
+            (
+                "issuer",
+                "string",
+                "The identifier as servers name it: text of a stranger, cut to 300 characters.",
+            ),
+            ("host", "string", "Its host; empty for what is no URL."),
+            ("product", "string", "The product, or unrecognised."),
+            ("product_basis", "string?", "What gave it away."),
+            ("metadata_url", "string?", "Where the document stands."),
+            (
+                "metadata",
+                "in:document|absent|unknown",
+                "What the search for it came to.",
+            ),
+            ("announces", "[string]", "What the document announces."),
+            ("servers", "count", "Servers that name it."),
+            ("first_seen", "time", "When a server first named it."),
+            (
+                "changed",
+                "time",
+                "Since when the document looks as it does.",
+            ),
+            ("scan", "id:scn?", "A scan that holds the document."),
+            ("links", "#FieldLinks", "Addresses."),
+            (
+                "document",
+                "any",
+                "The metadata as it was answered; null if there is none or it is withheld.",
+            ),
+            (
+                "withheld",
+                "boolean",
+                "The document is held back until a finding can do no harm.",
+            ),
+            (
+                "findings",
+                "[#IssuerFinding]",
+                "Warnings and failures at it.",
+            ),
+            (
+                "changes",
+                "[#IssuerChange]",
+                "How the document changed, newest first; the last is the first sighting.",
+            ),
+        ],
+    ),
+    (
+        "IssuerFinding",
+        "A warning or failure at an issuer.",
+        &[
+            ("check", "string", "Id of the check."),
+            ("verdict", "in:warn|fail", "The verdict."),
+            ("acts", "in:vendor|tenant", "Who can change it."),
+        ],
+    ),
+    (
+        "IssuerChange",
+        "Since when a document looked so.",
+        &[
+            ("at", "time", "Since when."),
+            (
+                "metadata",
+                "in:document|absent|unknown",
+                "What there was since then.",
+            ),
+            ("announces", "[string]", "What the document announced."),
+            ("scan", "id:scn?", "The first scan that saw it."),
+        ],
+    ),
+];
