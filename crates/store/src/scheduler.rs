@@ -403,7 +403,7 @@ impl<'a, S: Scan + 'static> Crew<'a, S> {
             return Ok(true);
         }
         self.settle().await?;
-        if !self.looked.is_some_and(|looked| looked >= now) {
+        if self.looked.is_none_or(|looked| looked < now) {
             self.look().await;
         }
         Ok(self.backing_off.is_none())
