@@ -1,5 +1,6 @@
 //! The API: its routes, its forms, its refusals.
 
+mod asking;
 mod wishes;
 
 use axum::body::Body;

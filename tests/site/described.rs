@@ -267,7 +267,7 @@ async fn the_description_is_served_with_a_page_that_needs_no_other_host() {
     let link = &catalogue.json()["linkset"][0]["service-desc"][0]["href"];
     assert_eq!(link, "https://authdex.example/openapi.json");
     let page = web.page("/docs/api").await;
-    for operation in operations::all() {
+    for operation in operations::all().filter(|one| !one.path.starts_with("/v0/")) {
         assert!(
             page.contains(&format!("id=\"{}\"", operation.id)),
             "{}",

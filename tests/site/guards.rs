@@ -27,7 +27,7 @@ fn files(below: &str, endings: &[&str]) -> Vec<String> {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                let built = ["node_modules", "target"];
+                let built = ["node_modules", "target", ".venv"];
                 if path
                     .file_name()
                     .is_some_and(|name| built.iter().all(|one| name != *one))

@@ -34,6 +34,7 @@ mod login;
 mod owner;
 mod pages;
 mod program;
+mod registry;
 mod sample;
 mod web;
 mod what_if;

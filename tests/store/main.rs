@@ -8,6 +8,7 @@ mod db;
 #[path = "../support/report.rs"]
 mod report;
 
+mod answering;
 mod archive;
 mod citizen;
 mod contract;

@@ -22,10 +22,27 @@ use crate::limits::{Limits, Standing};
 use crate::pages;
 use crate::twin::Twin;
 
+/// Media type of a patch (RFC 6902).
+pub(crate) const PATCH: &str = "application/json-patch+json";
+
 /// The minute in which the request is answered. Whatever depends on the time depends on this,
 /// so that an answer is a function of the data's version and the minute.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now(pub(crate) Millis);
+
+/// Who asks, for handlers that tell callers apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller(Option<IpAddr>);
+
+impl Caller {
+    /// A name under which this caller and its neighbours are one.
+    pub(crate) fn name(&self) -> String {
+        match self.0.map(crate::limits::group) {
+            Some(address) => address.to_string(),
+            None => String::new(),
+        }
+    }
+}
 
 /// Shared by all requests.
 #[derive(Debug, Clone)]
@@ -49,24 +66,29 @@ pub(crate) async fn around(
         || asked.path.ends_with("healthz")
         || asked.path.ends_with("readyz");
     let client = client(&site.app, &request);
+    request.extensions_mut().insert(Caller(client));
     let standing = (!free).then(|| site.limits.reads.take(client));
-    let mut response = match (standing, refused(&site, &asked, client)) {
-        (Some(standing), _) if !standing.admitted => too_many(standing),
-        (_, Some(problem)) => told(problem),
-        _ => conditional(&site, &asked, now, request, next).await,
+    let mut wishes = None;
+    let mut response = match standing {
+        Some(standing) if !standing.admitted => too_many(standing),
+        _ => match refused(&site, &asked, client, &mut wishes) {
+            Some(problem) => told(problem),
+            None => conditional(&site, &asked, now, request, next).await,
+        },
     };
     if asked.method == Method::OPTIONS && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
     let mut response = explained(&site.app, &asked, now, &id, response);
     if let Some(standing) = standing {
-        let reads = &site.limits.reads;
-        put(response.headers_mut(), "ratelimit-policy", &reads.policy());
-        put(
-            response.headers_mut(),
-            "ratelimit",
-            &reads.standing(standing),
-        );
+        let mut policy = site.limits.reads.policy();
+        let mut left = site.limits.reads.standing(standing);
+        if let Some(wishes) = wishes {
+            policy.push_str(&format!(", {}", site.limits.scans.policy()));
+            left.push_str(&format!(", {}", site.limits.scans.standing(wishes)));
+        }
+        put(response.headers_mut(), "ratelimit-policy", &policy);
+        put(response.headers_mut(), "ratelimit", &left);
     }
     secure(&site.app, &asked, &id, response.headers_mut());
     response
@@ -81,6 +103,8 @@ struct Asked {
     agent: bool,
     gzip: bool,
     none_match: Option<String>,
+    /// A difference is wanted as a patch.
+    patch: bool,
 }
 
 impl Asked {
@@ -99,6 +123,8 @@ impl Asked {
             agent: header(header::USER_AGENT).is_some_and(|agent| !agent.trim().is_empty()),
             gzip: header(header::ACCEPT_ENCODING).is_some_and(|all| all.contains("gzip")),
             none_match: header(header::IF_NONE_MATCH).map(str::to_owned),
+            patch: request.uri().path().starts_with("/api/v1/diffs/")
+                && header(header::ACCEPT).is_some_and(|all| all.contains(PATCH)),
         }
     }
 
@@ -123,8 +149,13 @@ impl Asked {
     }
 }
 
-/// Refusals that need no handler.
-fn refused(site: &Around, asked: &Asked, client: Option<IpAddr>) -> Option<Problem> {
+/// Refusals that need no handler. Where a wish is counted, `wishes` says how it stands.
+fn refused(
+    site: &Around,
+    asked: &Asked,
+    client: Option<IpAddr>,
+    wishes: &mut Option<Standing>,
+) -> Option<Problem> {
     if asked.api() && !asked.agent && asked.method != Method::OPTIONS {
         return Some(Problem::new(
             "user-agent-required",
@@ -141,6 +172,7 @@ fn refused(site: &Around, asked: &Asked, client: Option<IpAddr>) -> Option<Probl
             || asked.path.ends_with("/rescan"));
     if wish {
         let standing = site.limits.scans.take(client);
+        *wishes = Some(standing);
         if !standing.admitted {
             let seconds = i64::try_from(standing.seconds).unwrap_or(3600);
             return Some(
@@ -316,9 +348,10 @@ async fn written(
         return next.run(request).await;
     }
     let key = Key {
-        address: match &asked.query {
-            Some(query) => format!("{}?{query}", asked.path),
-            None => asked.path.clone(),
+        address: match (&asked.query, asked.patch) {
+            (Some(query), false) => format!("{}?{query}", asked.path),
+            (None, false) => asked.path.clone(),
+            (query, true) => format!("{}?{}#patch", asked.path, query.as_deref().unwrap_or("")),
         },
         gzip: asked.gzip,
     };
@@ -355,6 +388,7 @@ fn tag(app: &AppState, asked: &Asked, keep: &Keep, generation: i64, now: Millis)
     hash.update(&asked.path);
     hash.update([0]);
     hash.update(asked.query.as_deref().unwrap_or_default());
+    hash.update([0, u8::from(asked.patch)]);
     if !keep.frozen {
         hash.update(generation.to_be_bytes());
         hash.update(now.0.to_be_bytes());

@@ -117,7 +117,7 @@ impl Limits {
 }
 
 /// One IPv4 address, or one /64 of IPv6, is one client.
-fn group(address: IpAddr) -> IpAddr {
+pub(crate) fn group(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -218,9 +218,14 @@ pub fn problems(operation: &Operation, status: u16) -> Vec<&'static str> {
 
 fn refusal(operation: &Operation, status: u16) -> Value {
     let kinds = problems(operation, status).join(", ");
+    let (media, schema) = if operation.path.starts_with("/v0") {
+        ("application/json", kinds::schema("#RegistryError"))
+    } else {
+        ("application/problem+json", problem())
+    };
     let mut out = json!({
         "description": format!("Problem: {kinds}."),
-        "content": { "application/problem+json": { "schema": problem() } },
+        "content": { media: { "schema": schema } },
     });
     if status == 429 {
         out["headers"] = named(&["Retry-After"]);
@@ -269,6 +274,7 @@ pub(crate) fn values(kind: &str) -> String {
         return words.join(", ");
     }
     match kind {
+        "page" => "1 to 100; 30 without a wish".into(),
         "limit" => "1 to 500; 100 without a wish".into(),
         "time" => "a time, RFC 3339".into(),
         "count" => "a number".into(),

@@ -16,7 +16,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use crate::api::v1;
@@ -24,12 +23,14 @@ use crate::error::AppError;
 use crate::layers::{Around, around};
 use crate::limits::Limits;
 use crate::openapi::{self, Documented};
-use crate::{AppState, assets, feeds, pages, twin};
+use crate::{AppState, assets, feeds, pages, registry, twin};
 
 /// Longest body of a request.
 const BODY: usize = 64 * 1024;
 /// Longest time for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Longest time for an answer that the caller wants to wait for.
+const LONG_PATIENCE: Duration = Duration::from_secs(40);
 
 /// The whole site. Serve it with
 /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info), so
@@ -44,14 +45,13 @@ pub fn router(app: AppState) -> Router {
     let inner = Router::new()
         .merge(pages())
         .merge(api().into_router())
+        .merge(registry("/v0.1").into_router())
+        .merge(registry("/v0").into_router())
         .merge(service().into_router())
         .fallback(async || AppError::not_found("There is nothing at this address."))
         .with_state(app)
         .layer(RequestBodyLimitLayer::new(BODY))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            PATIENCE,
-        ))
+        .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(|_| {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }))
@@ -84,6 +84,19 @@ async fn unless_full(
 ) -> Response {
     match places.try_acquire() {
         Ok(_place) => next.run(request).await,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Gives up what takes too long.
+async fn in_time(request: Request, next: middleware::Next) -> Response {
+    let patience = if request.headers().contains_key("prefer") {
+        LONG_PATIENCE
+    } else {
+        PATIENCE
+    };
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
@@ -156,8 +169,18 @@ pub fn health(state: AppState) -> Router {
 #[must_use]
 pub fn documented() -> Vec<String> {
     let mut paths = api().paths();
+    paths.extend(registry("/v0.1").paths());
+    paths.extend(registry("/v0").paths());
     paths.extend(service().paths());
     paths
+}
+
+/// What clients of the official registry ask for.
+fn registry(base: &'static str) -> Documented {
+    Documented::under(base)
+        .route("/servers", get(registry::list))
+        .route("/servers/{name}/versions", get(registry::versions))
+        .route("/servers/{name}/versions/{version}", get(registry::version))
 }
 
 /// What programs ask for outside of the API proper.

@@ -117,6 +117,12 @@ async fn read(
         .await
         .map_err(|ended| ended.into_cause())?;
     tally.reading = conclude(store, &source.name, began, false).await?;
+    if source.kind == SourceKind::Dump {
+        let entries = crate::registry::entries(&text, admission(settings));
+        for part in entries.chunks(500) {
+            store.keep_entries(&source.name, part, began).await?;
+        }
+    }
     Ok(tally)
 }
 
@@ -213,6 +219,9 @@ pub(crate) async fn walk_registry(
         tally.stored = import::keep(store, &source.name, page.rows.targets, &source.location)
             .await
             .map_err(|ended| ended.into_cause())?;
+        store
+            .keep_entries(&source.name, &page.entries, SystemClock.now())
+            .await?;
         total.add(&tally);
         if let Some(cursor) = page.cursor {
             place.cursor = cursor;
@@ -274,6 +283,8 @@ impl Place {
 /// A page of a registry, read.
 struct Page {
     rows: import::Rows,
+    /// Its entries as they came, to be passed on.
+    entries: Vec<store::Entry>,
     /// Where the walk goes on.
     cursor: Option<String>,
 }
@@ -290,6 +301,7 @@ async fn next(
         .with_context(|| shown(source))?;
     Ok(Some(Page {
         rows,
+        entries: crate::registry::entries(&batch.text, admission(settings)),
         cursor: batch.cursor,
     }))
 }

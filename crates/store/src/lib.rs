@@ -17,6 +17,7 @@ mod counters;
 pub mod cron;
 mod db;
 pub mod due;
+mod entries;
 mod error;
 mod examine;
 mod export;
@@ -34,11 +35,13 @@ mod pages;
 mod publication;
 mod regrade;
 mod removal;
+mod repeats;
 mod retention;
 mod rows;
 mod scans;
 pub mod scheduler;
 mod schema;
+mod secrets;
 mod sent;
 mod servers;
 mod shelf;
@@ -56,6 +59,7 @@ use tokio::sync::OnceCell;
 pub use again::{Again, Differing, grade_again};
 pub use db::OpenOptions;
 pub use due::Pace;
+pub use entries::{Entry, EntryAsk};
 pub use error::{Result, StoreError};
 pub use examine::Examined;
 pub use export::{ScanLine, StretchLine};
@@ -65,6 +69,7 @@ pub use oversight::{Beacons, Look, Oversight};
 pub use owners::{Claim, Person, STATEMENT_CHARS, Statement};
 pub use publication::HeldRow;
 pub use regrade::{Grade, Mover, Regraded, Regrading, Tell, regrade, regrade_telling};
+pub use repeats::{Answered, Repeat};
 pub use retention::{Removed, RetentionPlan};
 pub use rows::{
     ChangeRow, ChangedCheck, CheckTally, DueAnswer, Facets, Filed, Filing, ImportTally, JobRow,
@@ -88,6 +93,7 @@ pub struct Store {
     codec: Arc<codec::Codec>,
     ordinals: Arc<RwLock<Option<Arc<schema::Ordinals>>>>,
     trigram: Arc<OnceCell<lists::Trigram>>,
+    signing: Arc<OnceCell<[u8; 32]>>,
     /// What this process is called in the rows of hosts.
     holder: i64,
     holds: hosts::Holds,
@@ -124,6 +130,7 @@ impl Store {
             codec: Arc::default(),
             ordinals: Arc::default(),
             trigram: Arc::default(),
+            signing: Arc::default(),
             holder: ids::holder(),
             holds: hosts::Holds::default(),
             shares: Arc::default(),
@@ -146,6 +153,8 @@ impl Store {
         schema::migrate(&self.db).await?;
         let catalogue: Vec<&str> = scanner::checks::all().map(|check| check.id).collect();
         self.ordinals(&catalogue).await?;
+        // Drawn now, so that no reader of a list ever writes.
+        self.signing_key().await?;
         self.fill_operators().await
     }
 

@@ -82,6 +82,39 @@ impl Store {
         })
     }
 
+    /// About how many servers a filter keeps: as many as its rarest condition, exact for none or
+    /// one. `None` for conditions that only counting could tell.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn estimate(&self, filter: &TargetFilter) -> Result<Option<i64>> {
+        const DOING: &str = "estimating a list";
+        if filter.q.is_some() || !times(filter).is_empty() {
+            return Ok(None);
+        }
+        let Some(plan) = self.plan(filter).await? else {
+            return Ok(Some(0));
+        };
+        let candidates = self.candidates(filter, &plan).await;
+        let mut counts: Vec<i64> = candidates
+            .map_err(during(DOING))?
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect();
+        let more = [
+            ("total", Some("servers")),
+            ("source", plan.source.as_deref()),
+        ];
+        for (kind, value) in more {
+            if let Some(value) = value {
+                let n = counters::one(&self.db, kind, value).await;
+                counts.push(n.map_err(during(DOING))?);
+            }
+        }
+        Ok(counts.into_iter().min())
+    }
+
     /// How to read this list; `None` if nothing can match.
     async fn plan(&self, filter: &TargetFilter) -> Result<Option<Plan>> {
         let mut plan = Plan::default();
@@ -108,6 +141,7 @@ impl Store {
             .source
             .as_ref()
             .map(|source| source.replace('\0', ""));
+        plan.times = times(filter);
         let candidates = self
             .candidates(filter, &plan)
             .await
@@ -286,6 +320,23 @@ fn facets(filter: &TargetFilter) -> Vec<Facet> {
         .collect()
 }
 
+/// Bounds of instants. Who was never scanned has the instant 0.
+fn times(filter: &TargetFilter) -> Vec<(&'static str, bool, i64)> {
+    const CHECKED: &str = "v.checked_at";
+    let mut out = Vec::new();
+    if let Some(at) = filter.changed_since {
+        out.push(("t.changed_at", true, at.0.max(1)));
+    }
+    if let Some(at) = filter.checked_since {
+        out.push((CHECKED, true, at.0.max(1)));
+    }
+    if let Some(at) = filter.checked_before {
+        out.push((CHECKED, true, 1));
+        out.push((CHECKED, false, at.0));
+    }
+    out
+}
+
 /// Up to so many servers it is cheaper to look up and sort than to walk an index until a page
 /// is full: where both cost the same if servers are spread evenly.
 fn few(servers: i64) -> i64 {
@@ -301,6 +352,8 @@ struct Plan {
     /// Row of the issuer, and how many servers name it.
     issuer: Option<(i64, i64)>,
     source: Option<String>,
+    /// Bounds of an instant: its column, whether it is a lower one, and the bound.
+    times: Vec<(&'static str, bool, i64)>,
     search: Option<Search>,
     hits: Vec<i64>,
     text: Option<String>,
@@ -438,6 +491,17 @@ impl Plan {
         if let Some(source) = &self.source {
             sql.push(" AND EXISTS (SELECT 1 FROM listing l WHERE l.target = t.id AND l.source = ");
             sql.push_bind(source.clone()).push(")");
+        }
+        for (column, lower, bound) in &self.times {
+            // With another order the index of that instant would only mislead.
+            let sign = if self.few && !knows_values::<DB>() {
+                "+"
+            } else {
+                ""
+            };
+            sql.push(" AND ").push(sign).push(column);
+            sql.push(if *lower { " >= " } else { " < " });
+            sql.push_bind(*bound);
         }
         self.push_search(sql);
     }

@@ -199,6 +199,12 @@ pub struct TargetFilter {
     pub issuer: Option<String>,
     /// Name of a source that lists it.
     pub source: Option<String>,
+    /// A scan saw something new then or later. Quick in the order of [`Sort::Changed`].
+    pub changed_since: Option<Millis>,
+    /// Last scanned then or later. Quick in the order of [`Sort::Checked`].
+    pub checked_since: Option<Millis>,
+    /// Last scanned before. Quick in the order of [`Sort::Checked`].
+    pub checked_before: Option<Millis>,
     /// Order.
     pub sort: Sort,
 }

@@ -13,7 +13,7 @@ use crate::db::{Db, Engine, on, within};
 use crate::error::{Result, StoreError, during, one_line};
 
 /// Version, name, and the text for SQLite and for Postgres.
-const MIGRATIONS: [(i64, &str, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 9] = [
     (
         1,
         "0001_initial",
@@ -61,6 +61,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 8] = [
         "0009_feeds",
         include_str!("../../../migrations/sqlite/0009_feeds.sql"),
         include_str!("../../../migrations/postgres/0009_feeds.sql"),
+    ),
+    (
+        10,
+        "0010_api",
+        include_str!("../../../migrations/sqlite/0010_api.sql"),
+        include_str!("../../../migrations/postgres/0010_api.sql"),
     ),
 ];
 

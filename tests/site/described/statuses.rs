@@ -19,6 +19,9 @@ struct Ids {
     wish: String,
 }
 
+/// Name of an entry of a registry, as a part of a path.
+const ENTRY: &str = "example%2Fnotes";
+
 const NONE: &str = "00000000000000000000000000";
 
 async fn ids(web: &Web) -> Ids {
@@ -26,6 +29,19 @@ async fn ids(web: &Web) -> Ids {
         let list = web.get(&format!("/api/v1/servers?q={name}")).await.json();
         list["data"][0][member].as_str().expect("there").to_owned()
     };
+    let entry = store::Entry {
+        name: "example/notes".into(),
+        version: "1.0.0".into(),
+        latest: true,
+        deleted: false,
+        changed: sample::START,
+        urls: vec!["https://notes.demo.example/mcp".into()],
+        text: r#"{"server":{"name":"example/notes","version":"1.0.0"}}"#.into(),
+    };
+    web.store
+        .keep_entries("registry", &[entry], sample::START)
+        .await
+        .expect("kept");
     let asked = web
         .post_json("/api/v1/scans", r#"{"url":"https://new.example.com/mcp"}"#)
         .await;
@@ -82,6 +98,18 @@ fn reads(id: &str, ids: &Ids) -> Vec<(u16, String)> {
             all.push((202, format!("/api/v1/scans/{wish}")));
             all
         }
+        "getWhy" => below("/api/v1/why/", scan, &format!("scn_{NONE}"), ""),
+        "registryList" | "registryList0" => {
+            let base = if id.ends_with('0') { "/v0" } else { "/v0.1" };
+            vec![
+                (200, format!("{base}/servers")),
+                (400, format!("{base}/servers?min_letter=Z")),
+            ]
+        }
+        "registryVersions" => below("/v0.1/servers/", ENTRY, "none%2Fsuch", "/versions"),
+        "registryVersions0" => below("/v0/servers/", ENTRY, "none%2Fsuch", "/versions"),
+        "registryVersion" => below("/v0.1/servers/", ENTRY, "none%2Fsuch", "/versions/latest"),
+        "registryVersion0" => below("/v0/servers/", ENTRY, "none%2Fsuch", "/versions/1.0.0"),
         "getReport" => of_scan("/report"),
         "listReports" => of_scan("/reports"),
         "getReportUnder" => of_scan("/reports/today"),

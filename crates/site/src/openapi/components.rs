@@ -3,6 +3,7 @@
 
 mod field;
 mod index;
+mod registry;
 mod scans;
 mod servers;
 
@@ -19,7 +20,13 @@ const REPORT: &str = include_str!("../../../../docs/schema/report-1.json");
 /// All components by name.
 pub(super) fn all() -> Map<String, Value> {
     let mut out = Map::new();
-    let tables = [servers::ALL, scans::ALL, index::ALL, field::ALL];
+    let tables = [
+        servers::ALL,
+        scans::ALL,
+        index::ALL,
+        field::ALL,
+        registry::ALL,
+    ];
     for (name, text, members) in tables.into_iter().flatten() {
         out.insert((*name).to_owned(), object(text, members));
     }

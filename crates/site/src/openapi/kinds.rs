@@ -54,6 +54,7 @@ fn plain(kind: &str) -> Value {
         "object" => json!({ "type": "object" }),
         "any" => json!({}),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }),
+        "page" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 30 }),
         "pair" => json!({ "type": "string", "pattern": "^[^/]+\\.\\.\\.[^/]+$" }),
         _ => json!({ "type": "string" }),
     }

@@ -3,6 +3,7 @@
 
 mod field;
 mod index;
+mod registry;
 mod scans;
 mod servers;
 
@@ -137,6 +138,14 @@ pub const TAGS: &[(&str, &str)] = &[
         "What changed between two scans, and everywhere since a moment.",
     ),
     ("Catalogue", "Checks, rubrics, and what letters mean."),
+    (
+        "Identity servers",
+        "Authorization servers by product and by issuer, measured from the index.",
+    ),
+    (
+        "Registry",
+        "The index in the form of the official registry: its clients read it without a change. Errors come as that API writes them, {\"error\":…}.",
+    ),
     ("Numbers", "The index in numbers."),
     ("Service", "What the service says of itself."),
 ];
@@ -148,6 +157,7 @@ pub fn all() -> impl Iterator<Item = &'static Operation> {
         .chain(scans::ALL)
         .chain(index::ALL)
         .chain(field::ALL)
+        .chain(registry::ALL)
 }
 
 const fn parameter(name: &'static str, kind: &'static str, text: &'static str) -> Parameter {

@@ -39,7 +39,6 @@ struct Entry {
 
 struct Row {
     name: &'static str,
-    place: &'static str,
     values: String,
     text: &'static str,
 }
@@ -63,7 +62,9 @@ impl Entry {
         for status in operation.statuses() {
             let kinds = problems(operation, status);
             let known = answers.iter().any(|(known, _)| *known == status);
-            if known || kinds.is_empty() {
+            // What every route may answer is said once, above.
+            let common = kinds == ["user-agent-required"] || kinds == ["quota-exceeded"];
+            if known || common || kinds.is_empty() {
                 continue;
             }
             answers.push((status, kinds.join(", ")));
@@ -72,11 +73,7 @@ impl Entry {
         Self {
             method: operation.method.to_uppercase(),
             text: text(operation),
-            parameters: operation
-                .parameters
-                .iter()
-                .map(|parameter| Row::new(operation, parameter))
-                .collect(),
+            parameters: operation.parameters.iter().map(Row::new).collect(),
             answers,
             operation,
         }
@@ -84,12 +81,15 @@ impl Entry {
 }
 
 impl Row {
-    fn new(operation: &Operation, parameter: &Parameter) -> Self {
-        let in_path = operation.path.contains(&format!("{{{}}}", parameter.name));
+    fn new(parameter: &Parameter) -> Self {
+        let values = crate::openapi::values(parameter.kind);
         Self {
             name: parameter.name,
-            place: if in_path { "path" } else { "query" },
-            values: crate::openapi::values(parameter.kind),
+            values: if values == "text" {
+                String::new()
+            } else {
+                values
+            },
             text: parameter.text,
         }
     }
@@ -118,6 +118,8 @@ pub(crate) async fn page(State(app): State<AppState>, visit: Visit) -> Result<Re
                 text,
                 operations: operations::all()
                     .filter(|operation| operation.tag == *name)
+                    // The same as under the newer path.
+                    .filter(|operation| !operation.path.starts_with("/v0/"))
                     .map(Entry::new)
                     .collect(),
             })

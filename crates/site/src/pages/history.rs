@@ -9,6 +9,7 @@ use super::{Chrome, Section, html};
 use crate::AppState;
 use crate::api::v1::query::ListQuery;
 use crate::api::v1::servers::find;
+use crate::cursor;
 use crate::error::AppError;
 use crate::view::chart::StepLine;
 use crate::view::{Shown, grade::Mark};
@@ -34,7 +35,10 @@ pub(crate) async fn page(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, AppError> {
     let row = find(&app, &id).await?;
-    let paged = app.store.history(&id, &query.page(100)?).await?;
+    let list = format!("history:{id}");
+    let page = query.page(&app, &list, 100).await?;
+    let mut paged = app.store.history(&id, &page).await?;
+    paged.next = cursor::give(&app, &list, paged.next).await?;
     let name = Shown::bounded(row.name.as_deref().unwrap_or(&row.host), 80);
     let line: Vec<_> = paged.rows.iter().rev().map(run).collect();
     html(&History {

@@ -14,6 +14,7 @@ use crate::AppState;
 use crate::adoption::{Adoption, Figure};
 use crate::api::v1::identity::{acts_word, unknown_product};
 use crate::api::v1::query::{ListQuery, known_product};
+use crate::cursor;
 use crate::error::AppError;
 use crate::view::plot::{Item, Plot};
 use crate::view::products::{self, Product, Said, acts, measured};
@@ -257,7 +258,10 @@ pub(crate) async fn one(
         return Err(unknown_product());
     }
     let adoption = Adoption::new(app.store.measured(visit.now).await?);
-    let issuers = app.store.issuers(Some(&id), &query.page(ISSUERS)?).await?;
+    let name = format!("issuers:{id}");
+    let page = query.page(&app, &name, ISSUERS).await?;
+    let mut issuers = app.store.issuers(Some(&id), &page).await?;
+    issuers.next = cursor::give(&app, &name, issuers.next).await?;
     let filter = TargetFilter {
         product: Some(id.clone()),
         ..TargetFilter::default()

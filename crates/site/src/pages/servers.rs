@@ -14,6 +14,7 @@ use crate::AppState;
 use crate::api::v1::escape;
 use crate::api::v1::query::ListQuery;
 use crate::api::v1::servers::{LookupQuery, admitted, stale};
+use crate::cursor;
 use crate::error::AppError;
 use crate::view::grade::{Holdback, Mark};
 use crate::view::text::typed;
@@ -107,8 +108,10 @@ pub(crate) async fn list(
     visit: Visit,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, AppError> {
-    let filter = query.filter()?;
-    let paged = app.store.servers(&filter, &query.page(ROWS)?).await?;
+    let filter = query.filter(&app, visit.now)?;
+    let page = query.page(&app, "servers", ROWS).await?;
+    let mut paged = app.store.servers(&filter, &page).await?;
+    paged.next = cursor::give(&app, "servers", paged.next).await?;
     let facets = app.store.facets().await?;
     let with = |cursor: Option<&str>| {
         let mut pairs = pairs(&query);

@@ -263,3 +263,60 @@ async fn a_registry_that_loses_much_is_not_believed_at_once() {
     );
     assert_eq!(bench.listed("a").await, Some(true));
 }
+
+/// What we pass on is read by our own walk of registries as the official one is, to the last
+/// entry.
+#[tokio::test]
+async fn our_own_registry_is_read_to_its_end() {
+    const MANY: usize = 25_000;
+    let giving = Store::open("sqlite::memory:").await.expect("a store");
+    giving.migrate().await.expect("a schema");
+    let names: Vec<usize> = (0..MANY).collect();
+    for part in names.chunks(5_000) {
+        let page = json!({ "servers": part.iter().map(|n| json!({
+            "server": {"name": format!("org.example/s{n:05}"), "version": "1.0.0", "remotes": [
+                {"type": "streamable-http", "url": format!("https://s{n:05}.example.com/mcp")}
+            ]},
+            "_meta": {"io.modelcontextprotocol.registry/official": {
+                "status": "active", "isLatest": true
+            }}
+        })).collect::<Vec<_>>() });
+        let public = scanner::normalise::Admission {
+            allow_private: false,
+            allow_ephemeral: false,
+        };
+        let entries = crate::registry::entries(&page.to_string(), public);
+        assert_eq!(entries.len(), part.len());
+        giving
+            .keep_entries("reg", &entries, Millis(0))
+            .await
+            .expect("kept");
+    }
+    let app = crate::router(crate::AppState {
+        store: giving,
+        clock: Arc::new(scanner::time::SystemClock),
+        settings: Arc::new(crate::SiteSettings {
+            reads_per_minute: 1_000_000,
+            ..crate::SiteSettings::default()
+        }),
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut bench = Bench::new(&[]).await;
+    bench.settings.source[0].location = format!("http://{address}/");
+    let tally = bench.sync(true).await.expect("walks");
+    let many = u64::try_from(MANY).expect("it fits");
+    assert_eq!((tally.found, tally.stored.added), (many, many));
+    let totals = bench.store.totals(Millis(0)).await.expect("a read");
+    assert_eq!(totals.servers, i64::try_from(MANY).expect("it fits"));
+    let last = store::EntryAsk {
+        name: Some("org.example/s24999".into()),
+        limit: 2,
+        ..store::EntryAsk::default()
+    };
+    let last = bench.store.entries(&last).await.expect("a read");
+    assert_eq!(last.len(), 1, "and kept to be passed on again");
+}

@@ -126,6 +126,54 @@ pub fn compare(a: &Evidence, b: &Evidence) -> Vec<Pair> {
         .collect()
 }
 
+/// Operations of RFC 6902 that turn the documents of one scan into those of the other. They
+/// work on an object with a member for each document, named by its kind, or by kind and issuer
+/// with a blank between. Lists that differ are replaced whole.
+#[must_use]
+pub fn patch(a: &Evidence, b: &Evidence) -> Vec<Value> {
+    let mut out = Vec::new();
+    operations("", &named(a), &named(b), &mut out);
+    out
+}
+
+/// The documents of a scan by their names, as one object.
+#[must_use]
+pub fn named(evidence: &Evidence) -> Value {
+    let members = collect(evidence)
+        .into_iter()
+        .map(|((_, kind, issuer), value)| {
+            let name = match issuer {
+                Some(issuer) => format!("{kind} {issuer}"),
+                None => kind.to_owned(),
+            };
+            (name, value)
+        });
+    Value::Object(members.collect())
+}
+
+fn operations(path: &str, before: &Value, after: &Value, out: &mut Vec<Value>) {
+    match (before, after) {
+        (before, after) if before == after => {}
+        (Value::Object(before), Value::Object(after)) => {
+            let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+                match (before.get(name), after.get(name)) {
+                    (Some(before), Some(after)) => operations(&path, before, after, out),
+                    (None, Some(after)) => {
+                        out.push(json!({ "op": "add", "path": path, "value": after }));
+                    }
+                    (Some(_), None) => out.push(json!({ "op": "remove", "path": path })),
+                    (None, None) => {}
+                }
+            }
+        }
+        (_, after) => out.push(json!({ "op": "replace", "path": path, "value": after })),
+    }
+}
+
 type Key = (u8, &'static str, Option<String>);
 
 fn heading((_, kind, issuer): &Key) -> String {

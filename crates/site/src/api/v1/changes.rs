@@ -7,6 +7,7 @@ use store::ChangeRow;
 
 use super::{List, limit};
 use crate::AppState;
+use crate::api::csv;
 use crate::error::AppError;
 use crate::visit::Visit;
 
@@ -23,6 +24,8 @@ pub(crate) struct ChangesQuery {
     pub(crate) cause: String,
     pub(crate) check: String,
     server: String,
+    /// `json`, `csv` or `ndjson`.
+    format: String,
 }
 
 impl ChangesQuery {
@@ -84,15 +87,24 @@ pub(crate) async fn all(
     Query(query): Query<ChangesQuery>,
 ) -> Result<Response, AppError> {
     let limit = limit(Some(&query.limit))?;
-    let newest = query.order == "newest";
+    let newest = match query.order.as_str() {
+        "" => false,
+        "newest" => true,
+        _ => return Err(AppError::validation("/order", "order is newest.")),
+    };
     let rows = if newest {
         app.store.latest_changes(limit).await?
     } else {
         let since = match (query.cursor.as_str(), query.since.as_str()) {
             ("", "") => 0,
-            ("", since) | (since, _) => since.parse().map_err(|_| {
+            ("", since) => since.parse().ok().filter(|seq| *seq >= 0).ok_or_else(|| {
                 AppError::validation("/since", "since is the seq of the last entry you have.")
             })?,
+            (cursor, _) => cursor
+                .parse()
+                .ok()
+                .filter(|seq| *seq >= 0)
+                .ok_or(store::StoreError::Cursor)?,
         };
         app.store.changes(since, limit).await?
     };
@@ -101,12 +113,61 @@ pub(crate) async fn all(
         .last()
         .filter(|_| full && !newest)
         .map(|row| row.seq.to_string());
-    let data = rows
+    let data: Vec<Change> = rows
         .into_iter()
         .filter(|row| query.wants(row))
         .map(|row| Change::new(&app, row))
         .collect();
     let base = app.settings.absolute("/api/v1/changes");
     let asked = visit.query.as_deref().unwrap_or_default();
-    super::list(&List::new(visit.now, next, data), &base, asked)
+    let mut response = match query.format.as_str() {
+        "" | "json" => return super::list(&List::new(visit.now, next, data), &base, asked),
+        "csv" => table(&data),
+        "ndjson" => super::lines(&data)?,
+        _ => {
+            return Err(AppError::validation(
+                "/format",
+                "format is one of json, csv, ndjson.",
+            ));
+        }
+    };
+    if let Some(next) = &next {
+        super::link_next(&mut response, &base, asked, next);
+    }
+    Ok(response)
+}
+
+fn table(changes: &[Change]) -> Response {
+    let mut out = csv::line([
+        "seq",
+        "at",
+        "kind",
+        "server",
+        "name",
+        "url",
+        "from",
+        "to",
+        "cause",
+        "checks",
+        "scan",
+        "previous_scan",
+    ]);
+    for change in changes {
+        let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+        out.push_str(&csv::line([
+            change.seq.to_string().as_str(),
+            &change.at,
+            &change.kind,
+            &change.server,
+            &text(&change.name),
+            &change.url,
+            &text(&change.from),
+            &text(&change.to),
+            &change.cause,
+            &change.checks.join(" "),
+            &change.scan,
+            &text(&change.previous_scan),
+        ]));
+    }
+    super::figures::file_of("changes", out)
 }

@@ -1,7 +1,8 @@
 //! The difference of two scans of one server.
 
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use scanner::report::FindingVerdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use crate::AppState;
 use crate::compare::{self, Comparison, tenths};
 use crate::error::AppError;
+use crate::layers::PATCH;
 use crate::view::documents::{self, Kind, Pair};
 
 /// Parameters of a difference.
@@ -80,13 +82,25 @@ pub struct DocumentOut {
 /// `GET /diffs/{a}...{b}`
 pub(crate) async fn one(
     State(app): State<AppState>,
+    headers: HeaderMap,
     Path(pair): Path<String>,
     Query(query): Query<DiffQuery>,
 ) -> Result<Response, AppError> {
     let (a, b) = compare::pair(&pair)?;
     let server = Some(query.server.as_str()).filter(|server| !server.is_empty());
     let both = compare::load(&app, a, b, server).await?;
-    super::json(&DiffOut::new(&both))
+    let accepts =
+        |value: &axum::http::HeaderValue| value.to_str().is_ok_and(|value| value.contains(PATCH));
+    let mut response = if headers.get(header::ACCEPT).is_some_and(accepts) {
+        let patch = documents::patch(&both.a.evidence, &both.b.evidence);
+        let media = [(header::CONTENT_TYPE, PATCH)];
+        (media, serde_json::to_vec(&patch)?).into_response()
+    } else {
+        super::json(&DiffOut::new(&both))?
+    };
+    let accept = axum::http::HeaderValue::from_static("accept");
+    response.headers_mut().append(header::VARY, accept);
+    Ok(response)
 }
 
 /// Letter or badge of a grade.

@@ -17,6 +17,7 @@ use super::radar::FormatQuery;
 use super::{List, SCHEMA_VERSION};
 use crate::AppState;
 use crate::adoption::Adoption;
+use crate::cursor;
 use crate::error::AppError;
 use crate::view::products::{self, acts};
 use crate::visit::Visit;
@@ -179,7 +180,10 @@ pub(crate) async fn product(
         return Err(unknown_product());
     }
     let adoption = Adoption::new(app.store.measured(visit.now).await?);
-    let issuers = app.store.issuers(Some(&id), &query.page(100)?).await?;
+    let name = format!("issuers:{id}");
+    let page = query.page(&app, &name, 100).await?;
+    let mut issuers = app.store.issuers(Some(&id), &page).await?;
+    issuers.next = cursor::give(&app, &name, issuers.next).await?;
     let entry = products::entry(&id);
     let mut response = super::json(&ProductDetail {
         schema_version: SCHEMA_VERSION,

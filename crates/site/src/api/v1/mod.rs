@@ -37,6 +37,9 @@ pub struct List<T> {
     pub generated_at: String,
     /// Cursor of the next page, or `null` at the end.
     pub next: Option<String>,
+    /// About how many there are in all, if that was asked for; the inner `None` is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<Option<i64>>,
     /// The entries.
     pub data: Vec<T>,
 }
@@ -49,6 +52,7 @@ impl<T: Serialize> List<T> {
             schema_version: SCHEMA_VERSION,
             generated_at: now.rfc3339(),
             next,
+            count: None,
             data,
         }
     }
@@ -58,6 +62,16 @@ impl<T: Serialize> List<T> {
 pub(crate) fn json(value: &impl Serialize) -> Result<Response, AppError> {
     let media = [(header::CONTENT_TYPE, "application/json")];
     Ok((media, serde_json::to_vec(value)?).into_response())
+}
+
+/// A line of JSON for each.
+pub(crate) fn lines(all: &[impl Serialize]) -> Result<Response, AppError> {
+    let mut out = String::new();
+    for one in all {
+        out.push_str(&serde_json::to_string(one)?);
+        out.push('\n');
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
 }
 
 /// JSON of a list with the `Link` to its next page. `path` is the list's own, `query` what was

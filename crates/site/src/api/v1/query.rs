@@ -4,10 +4,13 @@
 use scanner::fingerprints::table::table;
 use scanner::report::{Class, Era};
 use scanner::spec::Revision;
+use scanner::time::Millis;
 use serde::Deserialize;
 use store::{Page, Sort, TargetFilter};
 
 use super::limit;
+use crate::AppState;
+use crate::cursor;
 use crate::error::AppError;
 
 /// What a list of servers is asked with; pages and API read the same.
@@ -38,6 +41,12 @@ pub struct ListQuery {
     pub failing: String,
     /// Source that lists it.
     pub source: String,
+    /// `true` or `false`: the newest evidence is old.
+    pub stale: String,
+    /// A scan saw something new since this time.
+    pub changed_since: String,
+    /// `estimate` asks for the number of servers.
+    pub count: String,
     /// Order.
     pub sort: String,
     /// Where the page begins.
@@ -54,7 +63,21 @@ impl ListQuery {
     /// # Errors
     ///
     /// A problem that names the parameter and the values it takes.
-    pub fn filter(&self) -> Result<TargetFilter, AppError> {
+    pub fn filter(&self, app: &AppState, now: Millis) -> Result<TargetFilter, AppError> {
+        let changed_since = match self.changed_since.as_str() {
+            "" => None,
+            text => Some(time("changed_since", text)?),
+        };
+        let limit = now.plus(-app.settings.stale_after_ms);
+        let (checked_since, checked_before) = match self.stale.as_str() {
+            "" => (None, None),
+            "false" => (Some(limit), None),
+            "true" => (None, Some(limit)),
+            _ => {
+                return Err(AppError::validation("/stale", "stale is true or false."));
+            }
+        };
+        self.ordered()?;
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let letter = some(&self.letter).or_else(|| some(&self.badge));
         Ok(TargetFilter {
@@ -90,7 +113,12 @@ impl ListQuery {
             },
             issuer: some(self.issuer.trim()),
             source: some(&self.source),
+            changed_since,
+            checked_since,
+            checked_before,
             sort: match self.sort.as_str() {
+                "" if changed_since.is_some() => Sort::Changed,
+                "" if checked_since.is_some() || checked_before.is_some() => Sort::Checked,
                 "" | "letter" => Sort::Letter,
                 "checked" => Sort::Checked,
                 "changed" => Sort::Changed,
@@ -105,14 +133,50 @@ impl ListQuery {
         })
     }
 
-    /// The page asked for.
+    /// Refuses orders in which a condition on times could only be found by reading everything.
+    fn ordered(&self) -> Result<(), AppError> {
+        for (name, value, sort) in [
+            ("stale", &self.stale, "checked"),
+            ("changed_since", &self.changed_since, "changed"),
+        ] {
+            if !value.is_empty() && !self.sort.is_empty() && self.sort != sort {
+                return Err(AppError::validation(
+                    "/sort",
+                    format!("{name} goes with sort={sort} only."),
+                ));
+            }
+        }
+        if !self.stale.is_empty() && !self.changed_since.is_empty() {
+            return Err(AppError::validation(
+                "/stale",
+                "stale and changed_since do not go together.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether an estimate of the number is asked for.
+    pub(crate) fn counted(&self) -> Result<bool, AppError> {
+        match self.count.as_str() {
+            "" => Ok(false),
+            "estimate" => Ok(true),
+            _ => Err(AppError::validation("/count", "count is estimate.")),
+        }
+    }
+
+    /// The page asked for, of the list of that name.
     ///
     /// # Errors
     ///
-    /// If the limit is none.
-    pub fn page(&self, default: u32) -> Result<Page, AppError> {
+    /// If the limit is none, or the cursor is not one of this list.
+    pub(crate) async fn page(
+        &self,
+        app: &AppState,
+        list: &str,
+        default: u32,
+    ) -> Result<Page, AppError> {
         Ok(Page {
-            after: (!self.cursor.is_empty()).then(|| self.cursor.clone()),
+            after: cursor::take(app, list, &self.cursor).await?,
             limit: match self.limit.as_str() {
                 "" => default,
                 text => limit(Some(text))?,
@@ -133,6 +197,16 @@ const ERAS: [Era; 5] = [
     Era::HttpSse,
     Era::Hidden,
 ];
+
+/// A time in a query. A bare plus there is a blank; who writes `+02:00` means it.
+fn time(name: &str, text: &str) -> Result<Millis, AppError> {
+    Millis::parse_rfc3339(&text.replace(' ', "+")).ok_or_else(|| {
+        AppError::validation(
+            &format!("/{name}"),
+            format!("{name} is a time such as 2026-11-25T00:00:00Z."),
+        )
+    })
+}
 
 fn letter_word(text: &str) -> Result<String, AppError> {
     // A bare plus in a query string is a blank; who writes `letter=A+` means A+.

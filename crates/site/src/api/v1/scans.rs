@@ -1,19 +1,25 @@
 //! Scans: asking for one, its state, its reports and its evidence.
 
-use axum::Json;
+mod repeating;
+mod waiting;
+
+use std::time::Duration;
+
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use scanner::evidence::Evidence;
 use scanner::report::{PublicationState, Report};
 use scanner::time::Millis;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::{DueAnswer, ScanRow};
+use serde_json::{Value, json};
+use store::{Answered, DueAnswer, Repeat, ScanRow};
 
 use crate::AppState;
 use crate::error::{AppError, Problem};
+use crate::layers::Caller;
 use crate::visit::Visit;
 use crate::wish;
 
@@ -32,25 +38,75 @@ pub(crate) struct Wanted {
 /// `POST /scans`
 pub(crate) async fn ask(
     State(app): State<AppState>,
-    body: Result<Json<Wanted>, JsonRejection>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Result<Json<Value>, JsonRejection>,
 ) -> Result<Response, AppError> {
-    let Json(wanted) = body.map_err(|rejection| {
-        let detail = "Send a JSON object with url or server, as application/json.";
-        let mut problem = Problem::of_status(rejection.status());
-        problem.detail = detail.into();
-        AppError::from(problem)
-    })?;
+    let Json(body) = body.map_err(|rejection| misread(rejection.status()))?;
+    let wait = waiting::wished(&headers)?;
+    let Some(key) = repeating::key(&headers, &caller)? else {
+        return told(&app, take(&app, body, wait).await?);
+    };
+    let asked = repeating::digest(&body);
+    let now = app.clock.now();
+    let answer = match app.store.repeated(&key, &asked, now).await? {
+        Repeat::Same(answer) => answer,
+        Repeat::Other => return Err(repeating::other()),
+        Repeat::New => {
+            let answer = take(&app, body, wait).await?;
+            app.store.answered(&key, &asked, &answer, now).await?;
+            answer
+        }
+    };
+    told(&app, answer)
+}
+
+fn misread(status: StatusCode) -> AppError {
+    let mut problem = Problem::of_status(status);
+    problem.detail = "Send a JSON object with url or server, as application/json.".into();
+    problem.into()
+}
+
+/// Takes a wish, and waits for what becomes of it as long as the caller wants.
+async fn take(app: &AppState, body: Value, wait: Duration) -> Result<Answered, AppError> {
+    if !body.is_object() {
+        return Err(misread(StatusCode::UNPROCESSABLE_ENTITY));
+    }
+    let wanted: Wanted =
+        serde_json::from_value(body).map_err(|_| misread(StatusCode::UNPROCESSABLE_ENTITY))?;
     if let Some(depth) = &wanted.depth {
-        admissible(&app, depth)?;
+        admissible(app, depth)?;
     }
     let asked = match (&wanted.server, &wanted.url) {
-        (Some(server), _) => wish::by_server(&app, server).await?,
-        (None, Some(url)) => wish::by_url(&app, url).await?,
+        (Some(server), _) => wish::by_server(app, server).await?,
+        (None, Some(url)) => wish::by_url(app, url).await?,
         (None, None) => {
             return Err(AppError::validation("/url", "Give url or server."));
         }
     };
-    answer(&app, &asked, wanted.max_age == Some(0))
+    let answered = answer(app, &asked, wanted.max_age)?;
+    if answered.status == StatusCode::ACCEPTED.as_u16() && !wait.is_zero() {
+        return waiting::held(app, &asked.id, answered, wait).await;
+    }
+    Ok(answered)
+}
+
+/// An answer as it goes out.
+fn told(app: &AppState, answer: Answered) -> Result<Response, AppError> {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let media = [(header::CONTENT_TYPE, "application/json")];
+    let mut response = (status, media, answer.body).into_response();
+    let headers = response.headers_mut();
+    if let Some(place) = &answer.location {
+        let place = app.settings.absolute(place);
+        if let Ok(place) = HeaderValue::from_str(&place) {
+            headers.insert(header::LOCATION, place);
+        }
+    }
+    if status == StatusCode::ACCEPTED {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    }
+    Ok(response)
 }
 
 /// Whether a visitor may ask for this depth: never for one that needs an owner's word.
@@ -73,30 +129,26 @@ fn admissible(app: &AppState, depth: &str) -> Result<(), AppError> {
     }
 }
 
-fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response, AppError> {
-    let place = app
-        .settings
-        .absolute(&format!("/api/v1/scans/{}", asked.id));
-    let accepted = |status: &str, position: Option<i64>, wait: i64| {
-        let body = json!({
+/// The answer to a wish. `max_age` is how many seconds a scan may be old to be one.
+fn answer(app: &AppState, asked: &wish::Wish, max_age: Option<i64>) -> Result<Answered, AppError> {
+    let accepted = |status: &str, position: Option<i64>| Answered {
+        status: StatusCode::ACCEPTED.as_u16(),
+        location: Some(format!("/api/v1/scans/{}", asked.id)),
+        body: json!({
             "id": asked.id,
             "server": asked.server.id,
             "status": status,
             "position": position,
             "cached": false,
-        });
-        let headers = [
-            (header::LOCATION, place.clone()),
-            (header::RETRY_AFTER, wait.to_string()),
-        ];
-        (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+        })
+        .to_string(),
     };
     Ok(match &asked.answer {
-        DueAnswer::Queued { ahead, .. } => accepted("queued", Some(ahead + 1), 20),
-        DueAnswer::Running { .. } => accepted("running", None, 10),
+        DueAnswer::Queued { ahead, .. } => accepted("queued", Some(ahead + 1)),
+        DueAnswer::Running { .. } => accepted("running", None),
         DueAnswer::TooSoon {
             again, last_scan, ..
-        } if insists => {
+        } if demanded(app, asked, max_age) => {
             let seconds = again.since(app.clock.now()).max(0) / 1000 + 1;
             return Err(Problem::new(
                 "cooldown",
@@ -113,18 +165,32 @@ fn answer(app: &AppState, asked: &wish::Wish, insists: bool) -> Result<Response,
             again,
             last_scan,
             failed,
-        } => {
-            let body = json!({
-                "id": last_scan,
+        } => Answered {
+            status: StatusCode::OK.as_u16(),
+            location: None,
+            body: json!({
+                "id": last_scan.as_ref().unwrap_or(&asked.id),
                 "server": asked.server.id,
                 "status": if *failed { "failed" } else { "finished" },
                 "cached": true,
                 "retry_at": again.rfc3339(),
                 "links": last_scan.as_ref().map(|scan| links(app, scan)),
-            });
-            Json(body).into_response()
-        }
+            })
+            .to_string(),
+        },
     })
+}
+
+/// Whether something newer than the scan that is there is demanded.
+fn demanded(app: &AppState, asked: &wish::Wish, max_age: Option<i64>) -> bool {
+    let Some(seconds) = max_age else {
+        return false;
+    };
+    let age = asked
+        .server
+        .checked_at
+        .map_or(i64::MAX, |at| app.clock.now().since(at));
+    seconds <= 0 || age > seconds.saturating_mul(1000)
 }
 
 /// Addresses of a scan.
@@ -206,16 +272,7 @@ async fn wished(
     server: &str,
     since: Millis,
 ) -> Result<Response, AppError> {
-    let row = super::servers::find(app, server).await?;
-    let newest = app.store.latest_scans(server, 1).await?.into_iter().next();
-    let done = newest.filter(|(_, at)| *at >= since);
-    let (status, scan) = match (&done, row.state.as_str()) {
-        (Some((scan, _)), _) => ("finished", Some(scan.clone())),
-        (None, "failed") => ("failed", None),
-        // Made, and not shown yet: all holds look alike.
-        (None, _) if row.held_until.is_some() => ("held", None),
-        (None, _) => ("queued", None),
-    };
+    let (status, scan) = waiting::fate(app, server, since).await?;
     let body = json!({
         "id": id,
         "server": server,

@@ -14,6 +14,7 @@ use super::query::ListQuery;
 use super::{List, escape};
 use crate::AppState;
 use crate::api::csv;
+use crate::cursor;
 use crate::error::{AppError, Problem};
 use crate::visit::Visit;
 
@@ -195,10 +196,11 @@ pub(crate) async fn all(
     visit: Visit,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, AppError> {
-    let paged = app
-        .store
-        .servers(&query.filter()?, &query.page(100)?)
-        .await?;
+    let filter = query.filter(&app, visit.now)?;
+    let page = query.page(&app, "servers", 100).await?;
+    let counted = query.counted()?;
+    let paged = app.store.servers(&filter, &page).await?;
+    let next = cursor::give(&app, "servers", paged.next).await?;
     let servers: Vec<Server> = paged
         .rows
         .iter()
@@ -208,11 +210,14 @@ pub(crate) async fn all(
     let asked = visit.query.as_deref().unwrap_or_default();
     let mut response = match query.format.as_str() {
         "" | "json" => {
-            let list = List::new(visit.now, paged.next, servers);
+            let mut list = List::new(visit.now, next, servers);
+            if counted {
+                list.count = Some(app.store.estimate(&filter).await?);
+            }
             return super::list(&list, &base, asked);
         }
         "csv" => table(&servers),
-        "ndjson" => lines(&servers)?,
+        "ndjson" => super::lines(&servers)?,
         _ => {
             return Err(AppError::validation(
                 "/format",
@@ -220,7 +225,7 @@ pub(crate) async fn all(
             ));
         }
     };
-    if let Some(next) = &paged.next {
+    if let Some(next) = &next {
         super::link_next(&mut response, &base, asked, next);
     }
     Ok(response)
@@ -288,15 +293,6 @@ fn table(servers: &[Server]) -> Response {
         ),
     ];
     (headers, out).into_response()
-}
-
-fn lines(servers: &[Server]) -> Result<Response, AppError> {
-    let mut out = String::new();
-    for server in servers {
-        out.push_str(&serde_json::to_string(server)?);
-        out.push('\n');
-    }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
 }
 
 /// Parameters of one server.
@@ -432,13 +428,16 @@ pub(crate) async fn scans(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, AppError> {
     find(&app, &id).await?;
-    let paged = app.store.history(&id, &query.page(100)?).await?;
+    let name = format!("history:{id}");
+    let page = query.page(&app, &name, 100).await?;
+    let paged = app.store.history(&id, &page).await?;
+    let next = cursor::give(&app, &name, paged.next).await?;
     let data = paged.rows.iter().map(|run| Run::new(&app, run)).collect();
     let base = app
         .settings
         .absolute(&format!("/api/v1/servers/{id}/scans"));
     let asked = visit.query.as_deref().unwrap_or_default();
-    super::list(&List::new(visit.now, paged.next, data), &base, asked)
+    super::list(&List::new(visit.now, next, data), &base, asked)
 }
 
 /// Parameters of a look-up.

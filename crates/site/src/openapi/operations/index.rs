@@ -206,7 +206,7 @@ pub(super) const ALL: &[Operation] = &[
         parameters: &[parameter("id", "string", "Id of a scan, scn_….")],
         body: None,
         answers: &[ok(&[(JSON, "#Why")], "The requests.")],
-        problems: &[(404, &["not-found"])],
+        problems: &[(400, BAD), (404, &["not-found"])],
         keeping: Keeping::Minute,
     },
     Operation {
