@@ -50,6 +50,7 @@ mod state;
 mod survey;
 mod switches;
 pub mod tables;
+mod wishes;
 mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -63,7 +64,7 @@ pub use entries::{Entry, EntryAsk};
 pub use error::{Result, StoreError};
 pub use examine::Examined;
 pub use export::{ScanLine, StretchLine};
-pub use leases::{Lane, LeaseAsk, Wishing};
+pub use leases::{Lane, LeaseAsk};
 pub use left_out::{LeftOut, Way};
 pub use oversight::{Beacons, Look, Oversight};
 pub use owners::{Claim, Person, STATEMENT_CHARS, Statement};
@@ -84,6 +85,7 @@ pub use survey::{
     issuer_id_of,
 };
 pub use switches::{Frozen, Scope, Switch};
+pub use wishes::Wishing;
 
 /// An open database. Clones share it.
 #[derive(Debug, Clone)]
