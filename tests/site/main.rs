@@ -22,7 +22,6 @@ mod accuracy;
 mod api;
 mod citizen;
 mod consented;
-mod crowd;
 mod described;
 mod exports;
 mod feeds;
