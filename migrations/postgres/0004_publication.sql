@@ -25,3 +25,10 @@ CREATE TABLE publication (
     overrides TEXT,
     withheld TEXT
 );
+
+-- Tombstones in the change feed: servers whose data were removed, by id alone.
+CREATE TABLE gone (
+    seq BIGINT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    server BYTEA NOT NULL
+);

@@ -25,3 +25,10 @@ CREATE TABLE publication (
     overrides TEXT,
     withheld TEXT
 ) STRICT;
+
+-- Tombstones in the change feed: servers whose data were removed, by id alone.
+CREATE TABLE gone (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    server BLOB NOT NULL
+) STRICT;

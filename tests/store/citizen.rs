@@ -99,7 +99,19 @@ async fn removal_leaves_nothing_and_the_numbers_agree(db: &TestDb) {
             if stays { 3 } else { 0 }
         );
     }
-    for change in store.changes(0, 100).await.unwrap() {
+    let feed = store.changes(0, 100).await.unwrap();
+    let order: Vec<i64> = feed.iter().map(|change| change.seq).collect();
+    assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+    let stones: Vec<&str> = feed
+        .iter()
+        .filter(|change| change.kind == "removed")
+        .map(|change| &change.server[..])
+        .collect();
+    assert_eq!(stones, [&kept[0].0, &kept[1].0], "ids are all that stays");
+    let last = feed.last().map_or(0, |change| change.seq);
+    assert!(store.changes(last, 9).await.unwrap().is_empty());
+    assert_eq!(store.changes(last - 1, 9).await.unwrap().len(), 1);
+    for change in feed {
         assert!(!change.url.contains("gone.example/") || change.url.contains("notgone"));
     }
     let facets = store.facets().await.unwrap();

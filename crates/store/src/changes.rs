@@ -60,22 +60,53 @@ impl Row {
     }
 }
 
+fn tombstone((seq, at, server): (i64, i64, Vec<u8>)) -> ChangeRow {
+    ChangeRow {
+        seq,
+        at: Millis(at),
+        kind: "removed".into(),
+        server: public(Kind::Server, &server).unwrap_or_default(),
+        server_name: None,
+        url: String::new(),
+        from: None,
+        to: None,
+        cause: "removed".into(),
+        checks: Vec::new(),
+        scan: String::new(),
+        previous_scan: None,
+    }
+}
+
 impl Store {
     /// Entries after `since`, oldest first; at most 1,000. Reading on from the last `seq` never
-    /// misses one.
+    /// misses one. A server whose data were removed has one entry, of kind `removed`, that holds
+    /// its id and nothing else.
     ///
     /// # Errors
     ///
     /// If the database fails.
     pub async fn changes(&self, since: i64, limit: u32) -> Result<Vec<ChangeRow>> {
         const READ: &str = select!("WHERE c.seq > $1 ORDER BY c.seq LIMIT $2");
+        const GONE: &str = "SELECT seq, at, server FROM gone WHERE seq > $1 ORDER BY seq LIMIT $2";
         let rows: Vec<Row> = on!(self.db, pool => sqlx::query_as(READ)
             .bind(since)
             .bind(i64::from(limit.min(MAX_ROWS)))
             .fetch_all(pool)
             .await)
         .map_err(during("reading the change feed"))?;
-        Ok(rows.into_iter().map(Row::read).collect())
+        let gone: Vec<(i64, i64, Vec<u8>)> = on!(self.db, pool => sqlx::query_as(GONE)
+            .bind(since)
+            .bind(i64::from(limit.min(MAX_ROWS)))
+            .fetch_all(pool)
+            .await)
+        .map_err(during("reading the change feed"))?;
+        let mut entries: Vec<ChangeRow> = rows.into_iter().map(Row::read).collect();
+        if !gone.is_empty() {
+            entries.extend(gone.into_iter().map(tombstone));
+            entries.sort_by_key(|entry| entry.seq);
+            entries.truncate(limit.min(MAX_ROWS) as usize);
+        }
+        Ok(entries)
     }
 
     /// The newest entries of one server, newest first; at most 1,000.

@@ -332,23 +332,36 @@ impl Store {
         let remove = async {
             let mut tx = self.db.begin().await?;
             let mut counters = Counters::default();
+            let server = crate::removal::public_id(&mut tx, target).await?;
             crate::removal::uncount(&mut tx, target, &ordinals, &mut counters).await?;
             crate::removal::delete(&mut tx, target).await?;
-            tombstone(&mut tx, target, now, counters).await?;
+            tombstone(&mut tx, server, now, counters).await?;
             tx.commit().await
         };
         remove.await.map_err(during("removing a server"))
     }
 }
 
-/// The place of the feed's tombstone.
+/// What stays in the change feed of a server that was removed: its id, so that whoever kept a
+/// copy learns of it.
 async fn tombstone(
     tx: &mut Tx,
-    _target: i64,
-    _now: Millis,
+    server: Option<Vec<u8>>,
+    now: Millis,
     counters: Counters,
 ) -> Result<(), sqlx::Error> {
-    counters.write(tx, 0).await.map(drop)
+    const STAY: &str = "INSERT INTO gone (seq, at, server) VALUES ($1, $2, $3)";
+    let Some(server) = server else {
+        return counters.write(tx, 0).await.map(drop);
+    };
+    let before = counters.write(tx, 1).await?;
+    within!(tx, c => sqlx::query(STAY)
+        .bind(before + 1)
+        .bind(now.0)
+        .bind(server)
+        .execute(c)
+        .await
+        .map(drop))
 }
 
 #[cfg(test)]

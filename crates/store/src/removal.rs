@@ -16,6 +16,14 @@ struct Row {
     bits: Option<Vec<u8>>,
 }
 
+/// The public id of a server, if it is still there.
+pub(crate) async fn public_id(tx: &mut Tx, target: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    const READ: &str = "SELECT public_id FROM target WHERE id = $1";
+    let row: Option<(Vec<u8>,)> =
+        within!(tx, c => sqlx::query_as(READ).bind(target).fetch_optional(c).await)?;
+    Ok(row.map(|(id,)| id))
+}
+
 /// Subtracts a server from the counters.
 pub(crate) async fn uncount(
     tx: &mut Tx,

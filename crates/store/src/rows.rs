@@ -321,7 +321,8 @@ pub struct ChangeRow {
     pub seq: i64,
     /// When the scan began.
     pub at: Millis,
-    /// `added`, `improved`, `regressed`, `changed`, `unreachable`, `recovered` or `class`.
+    /// `added`, `improved`, `regressed`, `changed`, `unreachable`, `recovered` or `class`; or
+    /// `removed`, whose entry holds nothing but the server's id.
     pub kind: String,
     /// `srv_…`.
     pub server: String,

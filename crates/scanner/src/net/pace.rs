@@ -8,27 +8,30 @@
 //! so that it also holds on the host's own clock. A 429 doubles the interval; `Retry-After`
 //! closes the host. Waiting is done by tokio's timer only.
 
+mod clock;
+mod turn;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::ops::Add;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use governor::clock::{Clock as GovernorClock, Reference};
+use clock::{Tick, Time, TokioClock};
+use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use turn::Hold;
+pub use turn::Turn;
 
 use super::guard;
 use crate::facts::relation;
 use crate::hard::Hard;
-use crate::ledger::{Alone, Claim, Claimed, Ledger, Refusal, Role, Settlement};
+use crate::ledger::{Alone, Claim, Claimed, Ledger, Refusal, Role};
 use crate::time::{Clock, Millis};
 
 /// Numbers of the scan policy.
@@ -124,67 +127,6 @@ const HOLD: Duration = Duration::from_secs(120);
 /// Places that are taken in a line at once.
 const PLACES: u32 = 2;
 
-/// Nanoseconds since the process first paced something, by tokio's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Tick(u64);
-
-impl Add<Nanos> for Tick {
-    type Output = Self;
-
-    fn add(self, nanos: Nanos) -> Self {
-        Self(self.0.saturating_add(nanos.as_u64()))
-    }
-}
-
-impl Reference for Tick {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_sub(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct TokioClock(Instant);
-
-impl GovernorClock for TokioClock {
-    type Instant = Tick;
-
-    fn now(&self) -> Tick {
-        Tick(u64::try_from(super::instant().duration_since(self.0).as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-/// Time as the ledger counts it.
-#[derive(Clone)]
-enum Time {
-    /// Since the process first paced something: for a ledger that nobody shares.
-    Own(TokioClock),
-    /// Everybody's.
-    Shared(Arc<dyn Clock>),
-}
-
-impl Time {
-    fn now(&self) -> Millis {
-        match self {
-            Self::Own(clock) => {
-                let passed = super::instant().duration_since(clock.0).as_millis();
-                Millis(i64::try_from(passed).unwrap_or(i64::MAX))
-            }
-            Self::Shared(clock) => clock.now(),
-        }
-    }
-
-    async fn sleep_until(&self, at: Millis) {
-        let left = u64::try_from(at.since(self.now())).unwrap_or(0);
-        if left > 0 {
-            tokio::time::sleep(Duration::from_millis(left)).await;
-        }
-    }
-}
-
 type Global = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Tick>>;
 
 /// Where a host lives, which decides its interval.
@@ -264,39 +206,6 @@ pub struct Closed {
     pub left: Duration,
     /// Why.
     pub why: Refusal,
-}
-
-/// Permission for one request. Dropping it lets the next one go.
-#[derive(Debug)]
-pub struct Turn {
-    host: Arc<HostState>,
-    hold: Hold,
-}
-
-/// Places that are given back when a turn ends, the ledger's first.
-struct Hold {
-    permits: Option<(Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>)>,
-    claim: Option<Claim>,
-    ledger: Arc<dyn Ledger>,
-    time: Time,
-    host: Arc<HostState>,
-    interval: Duration,
-    sent: bool,
-    said: Mutex<Said>,
-}
-
-impl std::fmt::Debug for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hold").finish_non_exhaustive()
-    }
-}
-
-/// What came of a request.
-#[derive(Debug, Default, Clone, Copy)]
-struct Said {
-    good: Option<bool>,
-    limited: bool,
-    closed: Option<Duration>,
 }
 
 impl Pace {
@@ -626,93 +535,6 @@ fn network(address: IpAddr) -> String {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
-impl Turn {
-    /// Tells the pace what came of the request: a 429 slows the host down, `Retry-After`
-    /// closes it, good answers speed it up again.
-    pub fn answered(&self, status: u16, retry_after: Option<Duration>) {
-        let mut inner = lock(&self.host.inner);
-        inner.last = Some(super::instant());
-        if status == 429 {
-            inner.steps = (inner.steps + 1).min(MOST_STEPS);
-            inner.good = 0;
-        } else if inner.steps > 0 && status < 500 {
-            inner.good += 1;
-            if inner.good >= GOOD_ANSWERS {
-                inner.steps -= 1;
-                inner.good = 0;
-            }
-        }
-        let closed = retry_after.filter(|_| matches!(status, 429 | 503));
-        if let Some(wait) = closed {
-            let until = super::instant() + wait.min(LONGEST_CLOSURE);
-            inner.closed_until = inner.closed_until.max(Some(until));
-        }
-        *lock(&self.hold.said) = Said {
-            good: Some(status < 500),
-            limited: status == 429,
-            closed: closed.map(|wait| wait.min(LONGEST_CLOSURE)),
-        };
-    }
-
-    /// Tells the pace that no answer came, or only a part of one.
-    pub fn failed(&self) {
-        lock(&self.host.inner).last = Some(super::instant());
-        lock(&self.hold.said).good = Some(false);
-    }
-}
-
-impl Hold {
-    fn settlement(&self, claim: Claim) -> Settlement {
-        let said = *lock(&self.said);
-        let inner = *lock(&self.host.inner);
-        let now = self.time.now();
-        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let next_at = match inner.last {
-            Some(last) if self.sent => {
-                let steps = 1 << inner.steps.min(MOST_STEPS);
-                let interval = millis(self.interval.saturating_mul(steps));
-                // A part of a millisecond counts as a whole one.
-                now.plus(interval + 1 - millis(last.elapsed()).min(interval))
-            }
-            Some(_) | None => Millis(0),
-        };
-        Settlement {
-            host: claim.host,
-            operator: claim.operator,
-            role: claim.role,
-            sent: u32::from(self.sent),
-            at: now,
-            next_at,
-            closed_until: said.closed.map(|wait| now.plus(millis(wait))),
-            limited: said.limited,
-            good: said.good,
-        }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let Some(claim) = self.claim.take() else {
-            return;
-        };
-        let settlement = self.settlement(claim);
-        let permits = self.permits.take();
-        let ledger = Arc::clone(&self.ledger);
-        let mut settle = Box::pin(async move {
-            ledger.settle(settlement).await;
-            // Only now may the next one of this process ask the ledger.
-            drop(permits);
-        });
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(()) = settle.as_mut().poll(&mut context) {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(settle);
         }
     }
 }

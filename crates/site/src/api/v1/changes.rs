@@ -47,14 +47,19 @@ pub struct Change {
     kind: String,
     server: String,
     name: Option<String>,
-    url: String,
+    url: Option<String>,
     from: Option<String>,
     to: Option<String>,
     cause: String,
     checks: Vec<String>,
-    scan: String,
+    scan: Option<String>,
     previous_scan: Option<String>,
     diff: Option<String>,
+}
+
+/// A tombstone has neither address nor scan.
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 impl Change {
@@ -69,12 +74,12 @@ impl Change {
             kind: row.kind,
             server: row.server,
             name: row.server_name,
-            url: row.url,
+            url: some(row.url),
             from: row.from,
             to: row.to,
             cause: row.cause,
             checks: row.checks,
-            scan: row.scan,
+            scan: some(row.scan),
             previous_scan: row.previous_scan,
         }
     }
@@ -160,12 +165,12 @@ fn table(changes: &[Change]) -> Response {
             &change.kind,
             &change.server,
             &text(&change.name),
-            &change.url,
+            change.url.as_deref().unwrap_or_default(),
             &text(&change.from),
             &text(&change.to),
             &change.cause,
             &change.checks.join(" "),
-            &change.scan,
+            change.scan.as_deref().unwrap_or_default(),
             &text(&change.previous_scan),
         ]));
     }

@@ -20,7 +20,7 @@ pub(super) const ALL: &[Component] = &[
             ),
             ("server", "id:srv", "The server."),
             ("name", "string?", "Its name: text of a stranger."),
-            ("url", "string", "Its endpoint."),
+            ("url", "string?", "Its endpoint; null for a removed server."),
             ("from", "string?", "Letter or badge before."),
             ("to", "string?", "Letter or badge after."),
             (
@@ -29,7 +29,11 @@ pub(super) const ALL: &[Component] = &[
                 "What it is due to; first for an added server.",
             ),
             ("checks", "[string]", "Checks with another verdict."),
-            ("scan", "id:scn", "The scan that saw it."),
+            (
+                "scan",
+                "id:scn?",
+                "The scan that saw it; null for a removed server.",
+            ),
             ("previous_scan", "id:scn?", "The scan before."),
             ("diff", "link?", "The page that compares the two."),
         ],
