@@ -65,11 +65,9 @@ pub(crate) async fn fill(store: &Store, url: &str, servers: usize) {
         targets.push((target, model.target.url.clone()));
     }
     file_all(store, scanned(&targets, 0, false)).await;
-    let model = format!(
-        "(SELECT r.*, n.dictionary AS nd, n.bytes AS nb, o.graded_at, o.dictionary AS od, \
+    let model = "(SELECT r.*, n.dictionary AS nd, n.bytes AS nb, o.graded_at, o.dictionary AS od, \
          o.bytes AS ob, ROW_NUMBER() OVER (ORDER BY r.id) - 1 AS k FROM run r \
-         JOIN newest n ON n.target = r.target JOIN report o ON o.run = r.id) m"
-    );
+         JOIN newest n ON n.target = r.target JOIN report o ON o.run = r.id) m";
     // Kept aside, for the rows that are added look just like them.
     execute(url, &format!("CREATE TABLE model AS SELECT * FROM {model}")).await;
     for what in ["report", "newest", "scan", "change", "failing"] {

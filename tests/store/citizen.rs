@@ -369,7 +369,10 @@ async fn deeper_scans_are_begun_once(db: &TestDb) {
         .proof_seen(&claim, Ok(("file", until)), DAY_ONE)
         .await
         .unwrap();
-    assert_eq!(store.deeper_ready(DAY_ONE).await.unwrap(), [server.clone()]);
+    assert_eq!(
+        store.deeper_ready(DAY_ONE).await.unwrap(),
+        std::slice::from_ref(&server)
+    );
     assert_eq!(
         store.deeper_ready(until).await.unwrap(),
         [""; 0],

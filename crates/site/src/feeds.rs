@@ -63,7 +63,7 @@ pub(crate) async fn changes(
 ) -> Result<Response, AppError> {
     let form = Form::of(file.strip_prefix("changes."))?;
     let rows = app.store.latest_changes(LOOKED_AT).await?;
-    let rows = rows.into_iter().filter(|row| query.wants(row)).collect();
+    let rows: Vec<ChangeRow> = rows.into_iter().filter(|row| query.wants(row)).collect();
     let asked = visit.plain_query();
     let suffix = if asked.is_empty() {
         String::new()
@@ -76,7 +76,7 @@ pub(crate) async fn changes(
         page: format!("/changes{suffix}"),
         place: format!("/feeds/changes.{}{suffix}", form.ending()),
     };
-    answer(&app, &visit, form, &subject, rows)
+    answer(&app, &visit, form, &subject, &rows)
 }
 
 /// `GET /servers/{id}/{file}`: what changed at one server, among the newest changes of all.
@@ -95,7 +95,7 @@ pub(crate) async fn server(
         page: format!("/servers/{id}"),
         place: format!("/servers/{id}/feed.{}", form.ending()),
     };
-    answer(&app, &visit, form, &subject, rows)
+    answer(&app, &visit, form, &subject, &rows)
 }
 
 #[derive(Clone, Copy)]
@@ -128,7 +128,7 @@ fn answer(
     visit: &Visit,
     form: Form,
     subject: &Subject,
-    rows: Vec<ChangeRow>,
+    rows: &[ChangeRow],
 ) -> Result<Response, AppError> {
     // An empty feed is as old as the minute it is asked in.
     let updated = rows.first().map_or(visit.now, |row| row.at).rfc3339();

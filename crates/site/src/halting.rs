@@ -86,7 +86,7 @@ pub struct NetBeacons {
 impl NetBeacons {
     /// Beacons at these URLs; `None` without any.
     #[must_use]
-    pub fn new(scanner: &Arc<NetScanner>, urls: &[String]) -> Option<Arc<dyn Beacons>> {
+    pub fn at(scanner: &Arc<NetScanner>, urls: &[String]) -> Option<Arc<dyn Beacons>> {
         let urls: Vec<Url> = urls.iter().filter_map(|url| Url::parse(url).ok()).collect();
         (!urls.is_empty()).then(|| {
             Arc::new(Self {

@@ -57,7 +57,7 @@ pub fn oversight(
 ) -> Oversight {
     Oversight {
         halts: Some(halts),
-        beacons: NetBeacons::new(scanner, &settings.guard.beacons),
+        beacons: NetBeacons::at(scanner, &settings.guard.beacons),
         look_every_ms: settings.guard.look_every.0,
     }
 }

@@ -162,11 +162,11 @@ impl Counts {
             host.gap = Some(host.gap.map_or(gap, |least| least.min(gap)));
         }
         host.recent.push_back(now);
-        if host.recent.len() > WINDOW {
-            if let Some(first) = host.recent.pop_front() {
-                let window = now.duration_since(first);
-                host.window = Some(host.window.map_or(window, |least| least.min(window)));
-            }
+        if host.recent.len() > WINDOW
+            && let Some(first) = host.recent.pop_front()
+        {
+            let window = now.duration_since(first);
+            host.window = Some(host.window.map_or(window, |least| least.min(window)));
         }
         if let Some(scan) = scan_of(asked) {
             *host.by_scan.entry(scan.to_owned()).or_default() += 1;
