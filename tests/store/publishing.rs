@@ -101,6 +101,9 @@ async fn bad_news_is_nowhere_until_it_is_seen_again(db: &TestDb) {
     let changes = db.store.changes(0, 9).await.unwrap();
     let kinds: Vec<&str> = changes.iter().map(|change| &change.kind[..]).collect();
     assert_eq!(kinds, ["added", "regressed"]);
+    let mut own = db.store.changes_of(&server, 9).await.unwrap();
+    own.reverse();
+    assert_eq!(own, changes, "its own feed says the same");
     assert_eq!(changes[1].cause, "authorization_server");
     assert_eq!(changes[1].previous_scan.as_ref(), Some(&first.scan));
     let totals = db.store.totals(at.plus(DAY)).await.unwrap();

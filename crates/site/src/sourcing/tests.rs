@@ -294,7 +294,7 @@ async fn our_own_registry_is_read_to_its_end() {
     }
     let app = crate::router(crate::AppState {
         store: giving,
-        clock: Arc::new(scanner::time::SystemClock),
+        clock: Arc::new(scanner::time::FixedClock::new(Millis(0))),
         settings: Arc::new(crate::SiteSettings {
             reads_per_minute: 1_000_000,
             ..crate::SiteSettings::default()
