@@ -107,6 +107,8 @@ def operations(program):
 def configuration(program, file):
     lines = []
     for name, values, refused in operations(program):
+        if not values and not refused:
+            continue
         lines.append(f"[[operations]]\ninclude-name = {json.dumps(name)}")
         if values:
             pairs = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in values.items())
@@ -144,7 +146,7 @@ def judge(program, folder, name, *options):
         "--no-color",
         *options,
     ]
-    return subprocess.run(command, cwd=folder, env={**os.environ, "HOME": str(folder)}).returncode
+    return subprocess.run(command, cwd=folder, env={**os.environ, "HOME": str(folder), "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}).returncode
 
 
 def main():

@@ -94,7 +94,7 @@ pub fn document(server: &str) -> Value {
 }
 
 const DESCRIPTION: &str = "Members and words that are not described here may come at any time \
-    and must be tolerated. Times are RFC 3339 in UTC. Every GET also answers HEAD and OPTIONS, \
+    and must be tolerated. A parameter without a value counts as absent. Times are RFC 3339 in UTC. Every GET also answers HEAD and OPTIONS, \
     carries an ETag and answers 304 where that still holds. Requests name their program in \
     User-Agent. The number of requests is limited by client; RateLimit-Policy and RateLimit \
     (draft-ietf-httpapi-ratelimit-headers-11) say where you stand. No GET makes the service ask \
@@ -243,7 +243,7 @@ fn parameters(operation: &Operation) -> Value {
         all.push(json!({
             "name": "Prefer", "in": "header", "required": false,
             "description": "wait=N: hold the answer back until the scan is there, at most 30 seconds (RFC 7240).",
-            "schema": { "type": "string", "pattern": "^wait=[0-9]{1,2}$" },
+            "schema": { "type": "string" },
         }));
         all.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
@@ -277,7 +277,7 @@ pub(crate) fn values(kind: &str) -> String {
         "page" => "1 to 100; 30 without a wish".into(),
         "limit" => "1 to 500; 100 without a wish".into(),
         "time" => "a time, RFC 3339".into(),
-        "count" => "a number".into(),
+        "count" | "seq" => "a number".into(),
         "pair" => "A...B".into(),
         kind if kind.starts_with("id:") => format!("{}_…", &kind[3..]),
         _ => "text".into(),

@@ -47,6 +47,7 @@ fn plain(kind: &str) -> Value {
         "day" => json!({ "type": "string", "format": "date" }),
         "link" => json!({ "type": "string", "format": "uri-reference" }),
         "count" => json!({ "type": "integer", "minimum": 0 }),
+        "seq" => json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
         "integer" => json!({ "type": "integer" }),
         "number" => json!({ "type": "number" }),
         "percent" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),

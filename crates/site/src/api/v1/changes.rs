@@ -97,20 +97,21 @@ pub(crate) async fn all(
         "newest" => true,
         _ => return Err(AppError::validation("/order", "order is newest.")),
     };
+    let seq = |text: &str| text.parse().ok().filter(|seq: &i64| *seq >= 0);
+    let since = match query.since.as_str() {
+        "" => 0,
+        since => seq(since).ok_or_else(|| {
+            AppError::validation("/since", "since is the seq of the last entry you have.")
+        })?,
+    };
+    // Both are read, so that a wrong one is told whatever else is asked for.
+    let since = match query.cursor.as_str() {
+        "" => since,
+        cursor => seq(cursor).ok_or(store::StoreError::Cursor)?,
+    };
     let rows = if newest {
         app.store.latest_changes(limit).await?
     } else {
-        let since = match (query.cursor.as_str(), query.since.as_str()) {
-            ("", "") => 0,
-            ("", since) => since.parse().ok().filter(|seq| *seq >= 0).ok_or_else(|| {
-                AppError::validation("/since", "since is the seq of the last entry you have.")
-            })?,
-            (cursor, _) => cursor
-                .parse()
-                .ok()
-                .filter(|seq| *seq >= 0)
-                .ok_or(store::StoreError::Cursor)?,
-        };
         app.store.changes(since, limit).await?
     };
     let full = rows.len() >= limit as usize;

@@ -37,10 +37,10 @@ pub(super) const ALL: &[Operation] = &[
         summary: "The feed of changes",
         text: "Entries after since, the oldest first. Reading on from the seq of the last entry misses none and repeats none; where next is null there is nothing newer yet. Filters take entries out of a page, so a page may be short or empty while next goes on.",
         parameters: &[
-            parameter("since", "count", "seq of the last entry you have."),
+            parameter("since", "seq", "seq of the last entry you have."),
             parameter(
                 "cursor",
-                "string",
+                "seq",
                 "next of the page before; the same as since.",
             ),
             LIMIT,
