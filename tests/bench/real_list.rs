@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rehearsal::{Crawl, Hosts, Limits, Pace, Spent, authdex, broken, differences, results};
+use rehearsal::{
+    Crawl, Hosts, Limits, Pace, Spent, authdex, broken, differences, left_alone, results,
+};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 /// Of the first thirty, the one with which the largest hosts of the list answer and the shares of
@@ -77,7 +79,11 @@ async fn rehearse(text: &str) -> ExitCode {
             let ((alone, own), (shared, more)) =
                 tokio::join!(one.crawl(&sqlite, 1), four.crawl(&url, 4));
             faults.extend(own.into_iter().chain(more));
-            let differ = differences(&alone, &shared, 20);
+            let differ = differences(
+                (&alone, &left_alone(&sqlite).await),
+                (&shared, &left_alone(&url).await),
+                20,
+            );
             println!("{} lines of results, {} differ", alone.len(), differ.len());
             faults.extend(differ);
             execute(&admin, &format!("DROP DATABASE {name} WITH (FORCE)")).await;

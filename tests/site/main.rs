@@ -22,6 +22,7 @@ mod accuracy;
 mod api;
 mod citizen;
 mod consented;
+mod crowd;
 mod described;
 mod exports;
 mod feeds;

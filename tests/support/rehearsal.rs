@@ -1,6 +1,7 @@
 //! A crawl of a whole list against simulated hosts, by worker processes of the real program,
 //! and what came of it in a form that can be compared between engines.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -274,11 +275,21 @@ macro_rules! rows {
     }};
 }
 
-/// Servers that were last scanned before then.
+/// Servers that were last scanned before then, those on hosts that are left alone because they
+/// kept failing excepted: they may have to wait for a day.
 async fn left(db: &str, before: Millis) -> i64 {
-    const LEFT: &str = "SELECT COUNT(*) FROM visit WHERE due IS NOT NULL AND checked_at < $1";
+    const LEFT: &str = "SELECT COUNT(*) FROM visit v WHERE v.due IS NOT NULL \
+        AND v.checked_at < $1 AND NOT EXISTS (SELECT 1 FROM host_pace h \
+        WHERE h.host = v.host AND h.faults >= 3)";
     let rows: Vec<(i64,)> = rows!(db, LEFT.to_owned(), before.0);
     rows.first().map_or(0, |(n,)| *n)
+}
+
+/// Hosts that kept failing, so that they were left alone for a while.
+pub(crate) async fn left_alone(db: &str) -> HashSet<String> {
+    const ALONE: &str = "SELECT host FROM host_pace WHERE faults >= $1";
+    let rows: Vec<(String,)> = rows!(db, ALONE.to_owned(), 3_i64);
+    rows.into_iter().map(|(host,)| host).collect()
 }
 
 /// Everything that two crawls of the same hosts must agree on, a line each, sorted: what each
@@ -349,11 +360,26 @@ pub(crate) async fn results(db: &str) -> Vec<String> {
     lines
 }
 
-/// Lines that only one of two results has, at most `most` of each.
-pub(crate) fn differences(one: &[String], other: &[String], most: usize) -> Vec<String> {
+/// The host of the URL that a line begins with, without its port.
+fn host(line: &str) -> &str {
+    let rest = line.split_once("://").map_or(line, |(_, rest)| rest);
+    rest.split(['/', ':', '?', ' ']).next().unwrap_or_default()
+}
+
+/// Lines that only one of two results has, at most `most` of each. What is said of hosts that
+/// either crawl left alone does not count: when that begins depends on the order in which their
+/// servers came.
+pub(crate) fn differences(
+    (one, alone): (&[String], &HashSet<String>),
+    (other, also): (&[String], &HashSet<String>),
+    most: usize,
+) -> Vec<String> {
     let missing = |of: &[String], from: &[String], mark: char| -> Vec<String> {
-        let known: std::collections::HashSet<&String> = from.iter().collect();
-        let all = of.iter().filter(|line| !known.contains(line));
+        let known: HashSet<&String> = from.iter().collect();
+        let all = of.iter().filter(|line| {
+            let host = host(line);
+            !known.contains(line) && !alone.contains(host) && !also.contains(host)
+        });
         all.take(most)
             .map(|line| format!("{mark} {line}"))
             .collect()
