@@ -346,6 +346,13 @@ pub(crate) async fn leases(url: &str) {
     let targets = leased(&store, EACH * 2).await;
     // So that what is measured is filing what did not change.
     file_all(&store, scanned(&targets, 0, false)).await;
+    // Making up a result is no part of what is measured.
+    let made = own_cpu();
+    for (n, (_, url)) in targets.iter().take(200).enumerate() {
+        let at = DAY_ONE.plus(i64::try_from(n).unwrap());
+        std::hint::black_box(judge(&Sample::oauth(url).at(at).evidence()));
+    }
+    let making = (own_cpu() - made).as_secs_f64() * 1e3 / 200.0;
     let mut costs = Vec::new();
     for (pass, workers) in [(1_i64, 1_usize), (2, 16)] {
         let now = DAY_ONE.plus(pass * 2 * DAY);
@@ -360,7 +367,7 @@ pub(crate) async fn leases(url: &str) {
             });
         }
         let before = (database_cpu(url).await, own_cpu());
-        let (done, spent): (Vec<(usize, f64)>, Measured) = measure(async {
+        let (done, spent): (Vec<usize>, Measured) = measure(async {
             let mut tasks = tokio::task::JoinSet::new();
             for store in stores.clone() {
                 tasks.spawn(work(store, now, EACH / workers));
@@ -368,8 +375,8 @@ pub(crate) async fn leases(url: &str) {
             tasks.join_all().await
         })
         .await;
-        let filed: usize = done.iter().map(|(n, _)| n).sum();
-        let judging: f64 = done.iter().map(|(_, ms)| ms).sum();
+        let filed: usize = done.iter().sum();
+        let judging = making * filed as f64;
         let own = (own_cpu() - before.1).as_secs_f64() * 1e3;
         let theirs = database_cpu(url).await - before.0;
         let cost = (own - judging + theirs) / filed as f64;
@@ -394,9 +401,9 @@ pub(crate) async fn leases(url: &str) {
     store.close().await;
 }
 
-/// Leases a few at a time and files each; gives how many, and the CPU of making up results.
-async fn work(store: Store, now: Millis, most: usize) -> (usize, f64) {
-    let (mut filed, mut made_up) = (0, 0.0);
+/// Leases a few at a time and files each; gives how many.
+async fn work(store: Store, now: Millis, most: usize) -> usize {
+    let mut filed = 0;
     while filed < most {
         let until = now.plus(600_000);
         let leases = store.lease_due(now, until, 4).await.unwrap();
@@ -404,10 +411,8 @@ async fn work(store: Store, now: Millis, most: usize) -> (usize, f64) {
             break;
         }
         for lease in leases {
-            let begun = Instant::now();
             let evidence = Sample::oauth(&lease.target.url).at(now).evidence();
             let report = judge(&evidence);
-            made_up += begun.elapsed().as_secs_f64() * 1e3;
             let filing = Filing {
                 target: lease.id,
                 scan: Kind::Scan.fresh(now),
@@ -421,5 +426,5 @@ async fn work(store: Store, now: Millis, most: usize) -> (usize, f64) {
             filed += 1;
         }
     }
-    (filed, made_up)
+    filed
 }
