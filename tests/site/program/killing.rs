@@ -135,7 +135,7 @@ async fn workers_killed_at_any_instant_leave_nothing_behind(db: &TestDb) {
         }
     }
     // What is left is finished, and no lease or host stays taken.
-    let mut patience = 300;
+    let mut patience = 1_800;
     loop {
         let all = rows(&db.store).await;
         let soon = SystemClock.now().plus(10_000);
