@@ -473,7 +473,13 @@ async fn no_sample_is_asked_more_than_its_budget() {
         settings.courtesy = Some(Arc::<Memory>::clone(&courtesy));
         let before = fleet.seen().len();
         let evidence = scan_of(settings, &url).await;
-        assert_eq!(evidence.stopped, Stopped::Finished, "{name}");
+        // A host that answers robots.txt with a server error is left alone for the day.
+        let stopped = if name.starts_with("Printer") {
+            Stopped::Robots
+        } else {
+            Stopped::Finished
+        };
+        assert_eq!(evidence.stopped, stopped, "{name}");
         let home = url::Url::parse(&url)
             .unwrap()
             .host_str()

@@ -245,7 +245,7 @@ async fn closed_is_closed(db: &TestDb) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_and_loses_nothing() {
     let options = OpenOptions {
-        max_bytes: Some(512 * 1024),
+        max_bytes: Some(1024 * 1024),
         ..OpenOptions::default()
     };
     let db = TestDb::sqlite_with(options).await;
@@ -263,7 +263,7 @@ async fn a_full_disk_is_said_and_loses_nothing() {
                 Err(error) => break 'full (target, scan, evidence, report, error),
             }
         }
-        assert!(filed < 2_000, "half a megabyte is never full");
+        assert!(filed < 2_000, "a megabyte is never full");
     };
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     assert!(said(&error).contains("no space left"));

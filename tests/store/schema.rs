@@ -210,7 +210,9 @@ pub(crate) async fn reads_the_samples(url: &str) {
         .unwrap()
         .rows[0];
     assert_eq!((run.n, run.scan.as_str()), (2, scans[1].0.as_str()));
-    assert_eq!(store.changes(0, 9).await.unwrap().len(), 1);
+    let changes = store.changes(0, 9).await.unwrap();
+    assert_eq!(changes.len(), 2, "a change and a tombstone: {changes:?}");
+    assert_eq!(changes[1].kind, "removed");
     assert_eq!(store.totals(DAY_ONE).await.unwrap().scans, 2);
     assert_eq!(store.jobs().await.unwrap()[0].name, "registry_sync");
     let seen = store.sightings(&server.id).await.unwrap();
