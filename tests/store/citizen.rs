@@ -81,6 +81,23 @@ async fn removal_leaves_nothing_and_the_numbers_agree(db: &TestDb) {
         }
         kept.push((server, url));
     }
+    let entry = |name: &str, url: &str| store::Entry {
+        name: name.into(),
+        version: "1.0.0".into(),
+        latest: true,
+        deleted: false,
+        changed: DAY_ONE,
+        urls: vec![url.into()],
+        text: format!("{{\"server\":{{\"name\":\"{name}\"}}}}"),
+    };
+    let passed_on = [
+        entry("x/gone", "https://a.gone.example:8443/mcp"),
+        entry("x/stays", "https://notgone.example/mcp"),
+    ];
+    store
+        .keep_entries("registry", &passed_on, DAY_ONE)
+        .await
+        .unwrap();
     let before = store.facets().await.unwrap();
     assert_eq!(before.total, 4);
     store
@@ -88,6 +105,20 @@ async fn removal_leaves_nothing_and_the_numbers_agree(db: &TestDb) {
         .await
         .unwrap();
     assert_eq!(store.remove_host("gone.example", DAY_ONE).await.unwrap(), 2);
+    // Its entry is not passed on any more, and not taken in again.
+    for _ in 0..2 {
+        let ask = store::EntryAsk {
+            limit: 9,
+            ..store::EntryAsk::default()
+        };
+        let names = store.entries(&ask).await.unwrap();
+        let names: Vec<String> = names.into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["x/stays"]);
+        store
+            .keep_entries("registry", &passed_on, DAY_ONE)
+            .await
+            .unwrap();
+    }
     assert_eq!(store.removals().await.unwrap(), [""; 0]);
     for (server, url) in &kept {
         let stays = !url.contains("/gone") && !url.contains(".gone");

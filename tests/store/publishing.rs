@@ -20,6 +20,7 @@ on_both_engines!(
     good_news_is_shown_at_once,
     nothing_new_is_shown_while_publishing_is_frozen,
     a_private_instance_shows_what_it_sees,
+    what_was_held_is_shown_once_nothing_is_held,
     grading_again_repeats_what_was_published,
 );
 
@@ -206,6 +207,23 @@ async fn nothing_new_is_shown_while_publishing_is_frozen(db: &TestDb) {
     let row = db.store.server(&server).await.unwrap().unwrap();
     assert_eq!(row.letter, Some(GradeLetter::A));
     assert_eq!(row.held_until, None);
+}
+
+async fn what_was_held_is_shown_once_nothing_is_held(db: &TestDb) {
+    db.store.publish_by(Rules::public());
+    let (server, target) = add(&db.store, URL).await;
+    file(&db.store, target, &good(DAY_ONE)).await;
+    let held = file(&db.store, target, &bad(DAY_ONE.plus(7 * DAY))).await;
+    assert_eq!(db.store.scan(&held.scan).await.unwrap(), None);
+    // The instance turns private.
+    db.store.publish_by(Rules::open());
+    file(&db.store, target, &bad(DAY_ONE.plus(8 * DAY))).await;
+    let row = db.store.server(&server).await.unwrap().unwrap();
+    assert_eq!((row.letter, row.held_until), (Some(GradeLetter::C), None));
+    assert_eq!(row.scans, 3);
+    assert!(db.store.scan(&held.scan).await.unwrap().is_some());
+    assert!(db.store.held(&server).await.unwrap().is_empty());
+    assert!(row.next_due.is_some());
 }
 
 async fn a_private_instance_shows_what_it_sees(db: &TestDb) {

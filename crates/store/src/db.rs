@@ -323,6 +323,14 @@ fn without_secret(text: &str, url: &str) -> String {
     }
 }
 
+/// Text for a pattern of LIKE in which nothing has a meaning of its own; the statement says
+/// `ESCAPE '!'`.
+pub(crate) fn literal(text: &str) -> String {
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
+}
+
 #[cfg(test)]
 mod tests {
     use super::redacted;

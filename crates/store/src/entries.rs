@@ -5,8 +5,10 @@ use scanner::time::Millis;
 use sqlx::QueryBuilder;
 
 use crate::Store;
-use crate::db::{on, within};
+use crate::db::{literal, on, within};
 use crate::error::{Result, StoreError, during};
+use crate::hosts::host_of;
+use crate::left_out::lineage;
 use crate::rows::ServerRow;
 use crate::servers::{Row, select};
 
@@ -90,7 +92,8 @@ impl Kept {
 
 impl Store {
     /// Keeps entries of a source, in place of what was known of the same name and version. Where
-    /// one is the latest, no other of its name is.
+    /// one is the latest, no other of its name is. Nothing is taken in that names a host which
+    /// asked that nothing is shown of it.
     ///
     /// # Errors
     ///
@@ -104,8 +107,10 @@ impl Store {
             entry = excluded.entry";
         const ALONE: &str =
             "UPDATE entry SET latest = 0 WHERE name = $1 AND version <> $2 AND latest <> 0";
+        let left_out = self.left_out(now).await?;
+        let hidden = |entry: &Entry| entry.urls.iter().any(|url| left_out.hides(&host_of(url)));
         let mut packed = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| !hidden(entry)) {
             let unstorable = |why: String| StoreError::Unstorable {
                 what: "an entry of a registry",
                 why,
@@ -144,6 +149,31 @@ impl Store {
             tx.commit().await
         };
         keep.await.map_err(during("keeping entries of a registry"))
+    }
+
+    /// Forgets the entries that name a host, or one below it.
+    pub(crate) async fn remove_entries(&self, host: &str) -> Result<()> {
+        const FIND: &str = "SELECT name, version, urls FROM entry WHERE urls LIKE $1 ESCAPE '!'";
+        const REMOVE: &str = "DELETE FROM entry WHERE name = $1 AND version = $2";
+        let remove = async {
+            let rows: Vec<(String, String, String)> = on!(self.db, pool => {
+                sqlx::query_as(FIND).bind(pattern(host)).fetch_all(pool).await
+            })?;
+            let mut tx = self.db.begin().await?;
+            for (name, version, urls) in rows {
+                let urls: Vec<String> = serde_json::from_str(&urls).unwrap_or_default();
+                let names = |url: &String| lineage(&host_of(url)).any(|name| name == host);
+                if urls.iter().any(names) {
+                    within!(tx, c => {
+                        sqlx::query(REMOVE).bind(name).bind(version).execute(c).await.map(drop)
+                    })?;
+                }
+            }
+            tx.commit().await
+        };
+        remove
+            .await
+            .map_err(during("removing entries of a registry"))
     }
 
     /// Entries in the order of names and versions.
@@ -215,10 +245,5 @@ impl Store {
 /// A pattern for names that hold this text, in which nothing has a meaning of its own.
 fn pattern(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
-    let escaped = text
-        .to_lowercase()
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+    format!("%{}%", literal(&text.to_lowercase()))
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use scanner::diff::{self, Graded, Group};
 use scanner::evidence::{Evidence, Stopped};
+use scanner::publish::Rules;
 use scanner::report::{Class, Report};
 use scanner::surface;
 use sha2::{Digest, Sha256};
@@ -189,8 +190,11 @@ impl Store {
         filing: &Filing<'_>,
         before: &Before,
     ) -> Result<Option<(Report, Settled)>> {
-        let Some(rules) = self.rules_now().await? else {
-            return Ok(None);
+        let rules = match self.rules_now().await? {
+            Some(rules) => rules,
+            // The instance was a public one before, and left something to be settled.
+            None if before.pending != 0 || before.seen.is_some() => Rules::open(),
+            None => return Ok(None),
         };
         let server = crate::servers::public(ids::Kind::Server, &before.public_id);
         let found = (filing.evidence, filing.report);

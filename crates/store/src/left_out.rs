@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Store;
 use crate::counters::Counters;
-use crate::db::{Tx, on, within};
+use crate::db::{Tx, literal, on, within};
 use crate::error::{Result, during};
 use crate::ids::fresh_bytes;
 
@@ -91,7 +91,7 @@ pub(crate) fn bare(host: &str) -> String {
 }
 
 /// The host and the names above it, as far as a single label. An address has none above it.
-fn lineage(host: &str) -> impl Iterator<Item = String> {
+pub(crate) fn lineage(host: &str) -> impl Iterator<Item = String> {
     let bare = bare(host);
     let address = bare.starts_with('[') || bare.parse::<std::net::IpAddr>().is_ok();
     let mut next = Some(bare);
@@ -269,9 +269,12 @@ impl Store {
     pub async fn remove_host(&self, host: &str, now: Millis) -> Result<u64> {
         const NEXT: &str = "SELECT id, host FROM target WHERE id > $1 \
             AND (host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!') ORDER BY id LIMIT 100";
-        const DONE: [&str; 6] = [
+        const DONE: [&str; 7] = [
             "DELETE FROM host_pace WHERE host = $1 OR host LIKE $4 ESCAPE '!' \
              OR host LIKE $5 ESCAPE '!' OR host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!'",
+            "DELETE FROM shared_answer WHERE name LIKE $2 || '/%' ESCAPE '!' \
+             OR name LIKE $3 ESCAPE '!' OR name LIKE $4 || '/%' ESCAPE '!' \
+             OR name LIKE $5 ESCAPE '!' OR name = $1",
             "DELETE FROM manners WHERE host LIKE $2 ESCAPE '!' OR host LIKE $3 ESCAPE '!' \
              OR host LIKE $4 ESCAPE '!' OR host LIKE $5 ESCAPE '!' OR host = $1",
             "DELETE FROM errand WHERE host = $1 OR host LIKE $4 ESCAPE '!' OR host LIKE $5 ESCAPE '!' \
@@ -285,10 +288,7 @@ impl Store {
         ];
         let doing = during("removing a host");
         let wanted = bare(host);
-        let plain = wanted
-            .replace('!', "!!")
-            .replace('%', "!%")
-            .replace('_', "!_");
+        let plain = literal(&wanted);
         let (itself, below) = (format!("{plain}%"), format!("%.{plain}%"));
         let (mut after, mut removed) = (0, 0);
         loop {
@@ -308,6 +308,7 @@ impl Store {
                 }
             }
         }
+        self.remove_entries(&wanted).await?;
         let done = async {
             let mut tx = self.db.begin().await?;
             for sql in DONE {

@@ -11,7 +11,15 @@ use crate::time::Millis;
 #[must_use]
 pub fn settle(known: &Known<'_>, newest: &Observed, now: Millis, rules: &Rules) -> Publication {
     if !rules.hold {
-        return Publication::plain();
+        // What stricter rules held is shown with it.
+        let held = known.looks.iter().enumerate();
+        return Publication {
+            earlier: held
+                .filter(|(_, look)| look.standing == Standing::Held)
+                .map(|(position, _)| (position, Standing::Published))
+                .collect(),
+            ..Publication::plain()
+        };
     }
     let plain = Publication {
         overrides: newest.overrides.clone(),

@@ -28,6 +28,8 @@ use crate::wish;
 const REST_MS: i64 = 60_000;
 /// A deeper scan begins within this time after it was asked for, or not at all.
 const WINDOW_MS: i64 = 3_600_000;
+/// Held results of a server that its owner is shown.
+const MOST_HELD: usize = 3;
 /// Claims of one person.
 const MOST_CLAIMS: usize = 20;
 
@@ -137,6 +139,8 @@ struct ServerView {
     url: Shown,
     statement: String,
     result: Option<(Stamp, Shown, Vec<Shown>)>,
+    /// What is seen and not shown to others yet, newest first; with the day it is decided.
+    held: Vec<(Stamp, Shown, Vec<Shown>, Option<Stamp>)>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -219,7 +223,9 @@ async fn view(
         for (id, url) in app.store.servers_on(&claim.host).await? {
             let statement = app.store.statement(&id, now).await?;
             let private = app.store.private_result(&id, person).await?;
+            let held = held(app, &id, now).await?;
             servers.push(ServerView {
+                held,
                 url: Shown::bounded(&url, 300),
                 statement: statement.map(|said| said.text).unwrap_or_default(),
                 result: private.and_then(|(at, report)| told(&report, Stamp::new(at, now))),
@@ -239,16 +245,39 @@ async fn view(
     })
 }
 
+/// The held results of a server as its owner may read them beforehand.
+async fn held(
+    app: &AppState,
+    server: &str,
+    now: scanner::time::Millis,
+) -> Result<Vec<(Stamp, Shown, Vec<Shown>, Option<Stamp>)>, AppError> {
+    let mut out = Vec::new();
+    for row in app.store.held(server).await?.into_iter().take(MOST_HELD) {
+        if let Some(report) = app.store.report(&row.scan, None).await? {
+            let (line, failed) = in_short(&report);
+            let until = row.until.map(|until| Stamp::new(until, now));
+            out.push((Stamp::new(row.since, now), line, failed, until));
+        }
+    }
+    Ok(out)
+}
+
 /// A private result in short: when, the verdict in a line, and what failed.
 fn told(report: &str, at: Stamp) -> Option<(Stamp, Shown, Vec<Shown>)> {
     let report: Report = serde_json::from_str(report).ok()?;
+    let (line, failed) = in_short(&report);
+    Some((at, line, failed))
+}
+
+/// The verdict in a line, and what failed.
+fn in_short(report: &Report) -> (Shown, Vec<Shown>) {
     let failed = report
         .findings
         .iter()
         .filter(|finding| finding.verdict == scanner::report::FindingVerdict::Fail)
         .map(|finding| Shown::bounded(&format!("{}: {}", finding.check, finding.detail), 400))
         .collect();
-    Some((at, grade::one_line(&report), failed))
+    (grade::one_line(report), failed)
 }
 
 /// The claim that lets a person act on a server, if it holds.

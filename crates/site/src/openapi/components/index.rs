@@ -16,7 +16,7 @@ pub(super) const ALL: &[Component] = &[
             (
                 "kind",
                 "string",
-                "added, improved, regressed, changed, unreachable, recovered, class, delisted, removed or rubric.",
+                "added, improved, regressed, changed, unreachable, recovered, class or removed.",
             ),
             ("server", "id:srv", "The server."),
             ("name", "string?", "Its name: text of a stranger."),
